@@ -1,0 +1,358 @@
+// The dataplane's API: what sallyportd (or a benchmark) and the dataplane say to each other over a root-only unix
+// SOCK_SEQPACKET socket, one message per datagram. Plain data only; no pointers, no strings without a bound.
+//
+// Every request carries a sequence number and gets exactly one Reply with it; a Dump* request gets its items (each a
+// Set* message as it could be sent back) and then the Reply. Events come unasked, with sequence 0. Set* creates or
+// replaces (idempotent); ids are chosen by the client. Set* of something unchanged changes nothing.
+// All integers are in host byte order, SPIs and ports too; addresses are network-order bytes, IPv4 in the first four.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace sallyport::api {
+
+inline constexpr uint32_t kMagic = 0x53504450;  // "SPDP"
+inline constexpr uint16_t kVersion = 1;
+inline constexpr uint32_t kMaxMessageBytes = 8192;
+inline constexpr uint32_t kMaxSelectors = 32;     // of one side of an SA
+inline constexpr uint32_t kMaxGroupMembers = 64;  // of a next-hop group
+inline constexpr uint32_t kSlotBits = 20;         // low bits of our inbound SPIs; slot % workers is the home worker
+inline constexpr uint32_t kSlotMask = (1u << kSlotBits) - 1;
+inline constexpr uint32_t kMaxPorts = 64;
+inline constexpr uint32_t kMaxVrfs = 256;  // VRF 0 is the public side: it has addresses, but no routes
+inline constexpr uint32_t kNone = 0xffffffff;
+
+using Name = std::array<char, 64>;  // NUL-terminated
+
+enum class Type : uint16_t {
+  // requests
+  kHello = 1,
+  kSetPort,
+  kDeletePort,
+  kSetMirror,  // carries the mirror's file descriptors as SCM_RIGHTS, one per queue
+  kSetVrf,
+  kDeleteVrf,
+  kSetAddress,
+  kDeleteAddress,
+  kSetNeighbour,
+  kDeleteNeighbour,
+  kSetGroup,
+  kDeleteGroup,
+  kSetRoute,
+  kDeleteRoute,
+  kSetTunnel,
+  kDeleteTunnel,
+  kSetInboundSa,
+  kSetOutboundSa,
+  kUpdateSa,
+  kDeleteSa,
+  kDump,
+  kFlushPunts,  // no effect but a Reply after everything before it was seen by all workers
+  // answers and events
+  kReply = 256,
+  kHelloReply,
+  kNeighbourWanted,
+  kPeerMoved,
+  kSaExpired,
+  kLinkChanged,
+  kPathMtuChanged,
+};
+
+struct Header {
+  uint32_t magic;
+  uint16_t version;
+  Type type;
+  uint32_t length;  // of the whole message, header included
+  uint32_t sequence;
+};
+
+enum class Family : uint8_t { kNone = 0, kIpv4 = 4, kIpv6 = 6 };
+
+struct Address {
+  Family family;
+  std::array<uint8_t, 3> reserved;
+  std::array<uint8_t, 16> bytes;
+};
+
+struct Prefix {
+  Address address;  // host bits zero
+  uint8_t length;
+  std::array<uint8_t, 3> reserved;
+};
+
+using Mac = std::array<uint8_t, 6>;
+
+enum class Error : uint32_t {
+  kNone = 0,
+  kMalformed,     // the message itself: version, length, enum or padding
+  kInvalid,       // a value out of range
+  kNotFound,      // an id it refers to doesn't exist
+  kInUse,         // still referred to, or the SPI or slot is another SA's
+  kExhausted,     // memory, slots, table space
+  kUnsupported,   // an algorithm or capability this build or device lacks
+  kDeviceFailed,  // DPDK could not open or configure the device
+  kUnsafe,        // an outbound SA that may have sent before, with no record of its sequence numbers
+};
+
+struct Hello {
+  Header header;
+};
+
+struct HelloReply {
+  Header header;
+  std::array<uint8_t, 16> instance;  // random for each start of the dataplane
+  uint32_t workers;
+  uint32_t slots;
+  uint64_t start_time_ns;  // CLOCK_MONOTONIC
+  int32_t pid;
+  uint32_t max_mtu_bytes;  // of a port, as the mbufs allow
+  Name version;
+  std::array<char, 128> shared_state_path;
+};
+
+struct Reply {
+  Header header;
+  Error error;
+  uint32_t count;               // items dumped; 0 otherwise
+  std::array<char, 240> text;  // why, in a sentence; empty when error is kNone
+};
+
+struct SetPort {
+  Header header;
+  uint32_t port_id;
+  uint32_t vrf_id;  // 0: public
+  uint16_t mtu_bytes;
+  uint8_t link_up;  // in dumps only
+  uint8_t has_mirror;  // in dumps only
+  Mac mac;          // in dumps only: as the device says
+  uint16_t reserved;
+  Name name;
+  std::array<char, 256> device;  // a PCI address or virtual device string of DPDK
+};
+
+struct DeleteById {  // kDeletePort, kDeleteVrf, kDeleteNeighbour, kDeleteGroup, kDeleteTunnel
+  Header header;
+  uint32_t id;
+};
+
+enum class MirrorKind : uint32_t { kPort = 0, kVrf = 1 };  // a port's TAP, or a VRF's TUN
+
+struct SetMirror {
+  Header header;
+  MirrorKind kind;
+  uint32_t id;  // of the port or VRF
+};
+
+struct SetVrf {
+  Header header;
+  uint32_t vrf_id;  // 1 .. kMaxVrfs-1
+  Name name;
+};
+
+// An address of the gateway itself on a port: packets to it go to the port's mirror; on a public port only packets
+// from it may leave the mirror.
+struct SetAddress {  // kSetAddress, kDeleteAddress
+  Header header;
+  uint32_t port_id;
+  Address address;
+};
+
+struct SetNeighbour {
+  Header header;
+  uint32_t neighbour_id;
+  uint32_t port_id;
+  Address address;
+  Mac mac;           // all zero: not resolved
+  uint16_t reserved;
+};
+
+enum class MemberKind : uint8_t {
+  kTunnel = 1,     // id: tunnel
+  kNeighbour = 2,  // id: neighbour
+  kConnected = 3,  // id: port; the destination itself is the neighbour, ask for it
+  kLocal = 4,      // id: unused; to the mirror
+  kDrop = 5,       // id: unused; dropped, reason no_route
+};
+
+struct GroupMember {
+  MemberKind kind;
+  uint8_t up;
+  uint16_t weight;
+  uint32_t id;
+};
+
+struct SetGroup {
+  Header header;
+  uint32_t group_id;
+  uint32_t vrf_id;
+  uint32_t member_count;
+  uint32_t reserved;
+  Name name;
+  std::array<GroupMember, kMaxGroupMembers> members;  // the first member_count of them
+};
+
+struct SetRoute {
+  Header header;
+  uint32_t vrf_id;
+  uint32_t group_id;
+  Prefix prefix;
+};
+
+struct DeleteRoute {
+  Header header;
+  uint32_t vrf_id;
+  Prefix prefix;
+};
+
+enum class DfPolicy : uint8_t { kCopy = 0, kSet = 1, kClear = 2 };
+enum class DscpPolicy : uint8_t { kCopy = 0, kSet = 1 };
+
+struct SetTunnel {
+  Header header;
+  uint32_t tunnel_id;
+  uint32_t vrf_id;
+  uint32_t neighbour_id;  // of the next hop on the public side; its port is where the tunnel leaves
+  uint32_t outbound_slot;  // in dumps only: the SA it sends on; kNone: none
+  uint16_t path_mtu_bytes;  // in dumps only: of the outer packet, as learnt
+  DfPolicy df;
+  DscpPolicy dscp_policy;
+  uint8_t dscp;       // for DscpPolicy::kSet
+  uint8_t mss_clamp;  // 1: clamp TCP MSS to the tunnel's MTU
+  uint16_t reserved;
+  Name name;
+};
+
+enum class Algorithm : uint16_t {
+  kAes128Gcm16 = 1,
+  kAes192Gcm16 = 2,
+  kAes256Gcm16 = 3,
+};
+
+// RFC 4301 section 4.4.1: inclusive ranges; protocol 0 is any. For ICMP the ports are type and code (type in the high byte).
+struct Selector {
+  Family family;
+  uint8_t protocol;
+  uint16_t port_from, port_to;
+  uint16_t reserved;
+  std::array<uint8_t, 16> from, to;
+};
+
+struct SaKeys {
+  Algorithm algorithm;
+  uint16_t key_bytes;  // encryption key, salt included
+  uint16_t integrity_key_bytes;
+  uint16_t reserved;
+  std::array<uint8_t, 64> key;
+  std::array<uint8_t, 64> integrity_key;
+};
+
+struct Lifetimes {  // 0: none; time is kept by the plugin
+  uint64_t soft_bytes, hard_bytes, soft_packets, hard_packets;
+};
+
+// In dumps keys are all zero.
+struct SetInboundSa {
+  Header header;
+  uint32_t spi;  // its low kSlotBits are the slot
+  uint32_t tunnel_id;
+  uint32_t replay_window;  // packets, 0 (off) or 32 .. 4096
+  uint8_t esn;
+  uint8_t encap;  // ESP in UDP
+  uint16_t reserved;
+  SaKeys keys;
+  Lifetimes lifetimes;
+  Address local, remote;
+  uint16_t local_port, remote_port;
+  uint16_t local_selector_count, remote_selector_count;
+  std::array<Selector, kMaxSelectors> local_selectors, remote_selectors;
+};
+
+struct SetOutboundSa {
+  Header header;
+  uint32_t spi;
+  uint32_t slot;  // of the inbound SA of the same CHILD_SA
+  uint32_t tunnel_id;
+  uint8_t esn;
+  uint8_t encap;
+  uint8_t activate;        // the tunnel sends on this SA from now on
+  uint8_t may_have_sent;   // refuse (kUnsafe) unless the record of its sequence numbers is there
+  SaKeys keys;
+  Lifetimes lifetimes;
+  Address local, remote;
+  uint16_t local_port, remote_port;
+  uint16_t local_selector_count, remote_selector_count;
+  std::array<Selector, kMaxSelectors> local_selectors, remote_selectors;
+};
+
+enum class Direction : uint32_t { kInbound = 0, kOutbound = 1 };
+
+struct UpdateSa {  // addresses move; keys, sequence numbers and window stay
+  Header header;
+  Direction direction;
+  uint32_t slot;
+  uint32_t spi;
+  uint8_t encap;
+  std::array<uint8_t, 3> reserved;
+  Address local, remote;
+  uint16_t local_port, remote_port;
+};
+
+struct DeleteSa {  // of an SA that isn't there: kNotFound, nothing changes
+  Header header;
+  Direction direction;
+  uint32_t slot;
+  uint32_t spi;
+};
+
+struct Dump {  // what: one of the kSet* types
+  Header header;
+  Type what;
+  uint16_t reserved;
+};
+
+struct FlushPunts {
+  Header header;
+};
+
+// Events.
+struct NeighbourWanted {  // a packet waits for this neighbour
+  Header header;
+  uint32_t port_id;
+  Address address;
+};
+
+struct PeerMoved {  // a verified packet came from another address or port (RFC 3948, RFC 7296 section 2.23)
+  Header header;
+  uint32_t slot, spi;
+  Address remote;
+  uint16_t remote_port, reserved;
+};
+
+enum class ExpireCause : uint8_t { kBytes = 1, kPackets = 2, kSequence = 3 };
+
+struct SaExpired {
+  Header header;
+  Direction direction;
+  uint32_t slot, spi;
+  uint8_t hard;
+  ExpireCause cause;
+  uint16_t reserved;
+};
+
+struct LinkChanged {
+  Header header;
+  uint32_t port_id;
+  uint32_t up;
+};
+
+struct PathMtuChanged {
+  Header header;
+  uint32_t tunnel_id;
+  uint32_t path_mtu_bytes;
+};
+
+static_assert(sizeof(Header) == 16 && sizeof(Address) == 20 && sizeof(Prefix) == 24);
+static_assert(sizeof(SetInboundSa) <= kMaxMessageBytes && sizeof(SetOutboundSa) <= kMaxMessageBytes);
+
+}  // namespace sallyport::api
