@@ -52,7 +52,8 @@ namespace sallyport::api {
   X(kLinkDown, "link_down", "The port's link is down")                                                                \
   X(kIpv6Unsupported, "ipv6_unsupported", "IPv6 is not carried")                                                      \
   X(kCleartextPublic, "cleartext_public", "Cleartext from outside to an address that must be protected")              \
-  X(kCryptoFailed, "crypto_failed", "The crypto library refused the packet")
+  X(kCryptoFailed, "crypto_failed", "The crypto library refused the packet")                                             \
+  X(kNoRoom, "no_room", "The packet buffer has no room for what ESP adds, or can't be written in place")
 
 enum class DropReason : uint16_t {
 #define SALLYPORT_ENUM(id, name, description) id,

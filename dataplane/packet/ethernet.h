@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Ethernet headers on packet buffers. Worker threads.
+#pragma once
+
+#include <rte_ether.h>
+#include <rte_mbuf.h>
+
+#include <cstdint>
+#include <cstring>
+
+namespace sallyport::dataplane {
+
+// The 14 bytes in front of a packet to one neighbour, prepared once.
+struct EthernetRewrite {
+  rte_ether_hdr header;
+};
+static_assert(sizeof(EthernetRewrite) == 14);
+
+// `ether_type` in host order.
+inline EthernetRewrite make_ethernet_rewrite(const rte_ether_addr& destination, const rte_ether_addr& source,
+                                             uint16_t ether_type) {
+  return {{destination, source, rte_cpu_to_be_16(ether_type)}};
+}
+
+// False, and no change, without headroom for it.
+inline bool prepend_ethernet(rte_mbuf* packet, const EthernetRewrite& rewrite) {
+  char* start = rte_pktmbuf_prepend(packet, sizeof(rte_ether_hdr));
+  if (start == nullptr) return false;
+  std::memcpy(start, &rewrite.header, sizeof(rte_ether_hdr));
+  packet->l2_len = sizeof(rte_ether_hdr);
+  return true;
+}
+
+}  // namespace sallyport::dataplane

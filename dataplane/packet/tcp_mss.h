@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Lowers the maximum segment size that a TCP SYN announces (RFC 9293 section 3.7.1, RFC 4459). Worker
+// threads.
+#pragma once
+
+#include <rte_ip.h>
+
+#include <cstdint>
+
+namespace sallyport::dataplane {
+
+// The packet must have passed check_ipv4 and be contiguous over its total length. Only an unfragmented SYN
+// whose MSS option is larger than `mss_bytes` changes, its checksum with it. A malformed option list is left
+// as it is. True where something changed.
+bool clamp_tcp_mss(rte_ipv4_hdr& header, uint16_t mss_bytes);
+
+// The MSS for an IPv4 packet of this MTU: 20 bytes of IPv4 and 20 of TCP less.
+inline uint16_t tcp_mss_for_ipv4(uint16_t mtu_bytes) {
+  return mtu_bytes > 40 ? mtu_bytes - 40 : 0;
+}
+
+}  // namespace sallyport::dataplane

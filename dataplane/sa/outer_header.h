@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The headers in front of an SA's ESP, prepared once from its addresses; immutable once published. Built by
+// the manager thread, read by workers.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "dataplane/api/messages.h"
+
+namespace sallyport::dataplane {
+
+// What a tunnel says about the outer header (RFC 4301 section 5.1.2.1).
+struct OuterPolicy {
+  api::DfPolicy df = api::DfPolicy::kCopy;
+  api::DscpPolicy dscp_policy = api::DscpPolicy::kCopy;
+  uint8_t dscp = 0;  // 0 .. 63, for DscpPolicy::kSet
+};
+
+// Where an SA's packets go (SetOutboundSa, UpdateSa).
+struct OuterEndpoints {
+  api::Address local, remote;
+  uint16_t local_port = 0, remote_port = 0;  // host order, used where encap
+  bool encap = false;                        // ESP in UDP (RFC 3948)
+};
+
+struct alignas(64) OuterHeader {
+  std::array<uint8_t, 32> bytes;  // IPv4 [UDP]: version, TTL 64, protocol, addresses, ports; the rest zero
+  uint8_t size_bytes;             // 20 or 28
+  bool encap;
+  api::DfPolicy df;
+  api::DscpPolicy dscp_policy;
+  uint8_t tos;  // DscpPolicy::kSet: the DSCP, in place in the TOS byte
+  uint32_t
+      checksum_sum;  // one's complement sum, in memory order, of the header with its variable fields zero
+  api::Address local, remote;  // as given, for dumps
+};
+static_assert(sizeof(OuterHeader) == 128);
+
+// kUnsupported for anything but IPv4, kInvalid for a zero address, DSCP over 63, or encap without ports.
+api::Error make_outer_header(const OuterEndpoints& endpoints, const OuterPolicy& policy, OuterHeader& header);
+
+}  // namespace sallyport::dataplane

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A worker's SAs by slot: an array of pointers (RFC 4301's SAD). Read by its worker; the manager thread
+// publishes and retires, and frees what it retired only after the worker passed a quiescent state.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "dataplane/api/messages.h"
+
+namespace sallyport::dataplane {
+
+template <typename Sa>
+class SaTable {
+ public:
+  explicit SaTable(uint32_t slots) : slots_(slots) {}
+
+  // nullptr where the slot is empty or beyond the table. Worker.
+  Sa* at(uint32_t slot) const {
+    return slot < slots_.size() ? slots_[slot].load(std::memory_order_acquire) : nullptr;
+  }
+  // By the whole SPI (host order), of which the low kSlotBits are the slot. Worker; inbound SAs.
+  Sa* find(uint32_t spi) const {
+    Sa* sa = at(spi & api::kSlotMask);
+    return sa != nullptr && sa->spi == spi ? sa : nullptr;
+  }
+
+  // Puts `sa` there, nullptr for none, and returns what was there. Manager. The slot must be inside the
+  // table.
+  Sa* publish(uint32_t slot, Sa* sa) { return slots_.at(slot).exchange(sa, std::memory_order_acq_rel); }
+
+  uint32_t slots() const { return static_cast<uint32_t>(slots_.size()); }
+
+ private:
+  std::vector<std::atomic<Sa*>> slots_;
+};
+
+}  // namespace sallyport::dataplane
