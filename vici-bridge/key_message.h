@@ -29,9 +29,9 @@ enum sp_feed_type {
   SP_FEED_SA_ADD,         /* sp_feed_sa, then its selectors */
   SP_FEED_SA_UPDATE,      /* sp_feed_sa_update */
   SP_FEED_SA_DEL,         /* sp_feed_sa_del */
-  SP_FEED_CHILD_STATE,    /* sp_feed_child_event */
+  SP_FEED_CHILD_STATE,    /* sp_feed_child_event; state_name is charon's, or "up" or "down" for child_updown */
   SP_FEED_CHILD_REKEY,    /* sp_feed_child_event, child_id is the old one, other_id the new */
-  SP_FEED_IKE_STATE,      /* sp_feed_ike_event */
+  SP_FEED_IKE_STATE,      /* sp_feed_ike_event; state_name is charon's, or "up" or "down" for ike_updown */
   SP_FEED_IKE_REKEY,      /* sp_feed_ike_event, ike_id is the old one, other_id the new */
   SP_FEED_ALERT,          /* sp_feed_alert */
   SP_FEED_SA_EXPIRED,     /* sp_feed_sa_expired: the plugin's own clock raised a soft or hard time expire */
@@ -46,7 +46,7 @@ enum sp_feed_type {
   SP_FEED_ACQUIRE,           /* sp_feed_acquire */
   SP_FEED_MAPPING,           /* sp_feed_mapping: the peer's NAT gave it another address or port */
   SP_FEED_RESYNC,            /* header only: send the snapshot again */
-  SP_FEED_SLOT_FREE,         /* sp_feed_live_spis: the dataplane let go of these inbound SPIs */
+  SP_FEED_SLOT_FREE,         /* sp_feed_live_spis: the dataplane let go of these inbound SPIs (sent for each, orphan or not) */
 };
 
 struct sp_feed_header {
@@ -112,10 +112,12 @@ struct sp_feed_sa {
   uint32_t reserved;
 };
 
+/* A peer chooses our outbound SPIs, so two peers may choose the same one: an SA is named by (spi, slot, inbound). */
 struct sp_feed_sa_update {
   struct sp_feed_header header;
   uint32_t spi;
-  uint8_t inbound, encap, reserved[2];
+  uint32_t slot;
+  uint8_t inbound, encap, reserved[6];
   struct sp_address local, remote; /* the new ones */
 };
 
@@ -174,7 +176,8 @@ struct sp_feed_alert {
 struct sp_feed_sa_expired {
   struct sp_feed_header header;
   uint32_t spi;
-  uint8_t inbound, hard, reserved[2];
+  uint32_t slot;
+  uint8_t inbound, hard, reserved[6];
 };
 
 struct sp_feed_reader_hello {
@@ -194,14 +197,16 @@ struct sp_feed_live_spis {
 struct sp_feed_sa_ack {
   struct sp_feed_header header;
   uint32_t spi;
+  uint32_t slot;
   uint8_t inbound;
   uint8_t refused; /* the dataplane could not take it; the reason is in sallyportd's log */
-  uint8_t reserved[2];
+  uint8_t reserved[6];
 };
 
 struct sp_feed_sa_stats {
   uint32_t spi;
-  uint8_t inbound, reserved[3];
+  uint32_t slot;
+  uint8_t inbound, reserved[7];
   uint64_t packets, bytes;
   uint64_t last_use; /* seconds of CLOCK_MONOTONIC; 0: never */
 };
@@ -217,7 +222,8 @@ struct sp_feed_stats {
 struct sp_feed_expire {
   struct sp_feed_header header;
   uint32_t spi;
-  uint8_t inbound, hard, reserved[2];
+  uint32_t slot;
+  uint8_t inbound, hard, reserved[6];
 };
 
 struct sp_feed_acquire {
