@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The world as workers see it: ports, neighbours, next-hop groups, VRFs, tunnels and SAs. The manager thread
+// is its only writer: it publishes immutable objects by an atomic pointer, or stores into the atomic fields
+// named below. Workers only read (but for the fields of an SA that sa/sa.h gives to its home worker). What
+// the manager has taken out it frees only after every worker has passed a quiescent state (World::qsbr).
+#pragma once
+
+#include <rte_rcu_qsbr.h>
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "dataplane/api/messages.h"
+#include "dataplane/fib/fib.h"
+#include "dataplane/packet/ethernet.h"
+#include "dataplane/sa/sa.h"
+#include "dataplane/sa/sa_table.h"
+
+namespace sallyport::dataplane {
+
+inline constexpr uint32_t kPublicVrf = 0;
+inline constexpr uint16_t kMinPathMtuBytes = 576;  // floor for a learnt path MTU (RFC 791, RFC 1191)
+inline constexpr uint32_t kMaxAddressesPerPort = 16;
+
+// Pointers to published objects by id. T may hold atomics; a worker gets it const.
+template <typename T>
+class IdTable {
+ public:
+  explicit IdTable(uint32_t capacity) : entries_(capacity) {}
+
+  // nullptr where nothing is published, or beyond the table. Any worker, valid until its next quiescent
+  // state.
+  const T* at(uint32_t id) const {
+    return id < entries_.size() ? entries_[id].load(std::memory_order_acquire) : nullptr;
+  }
+  // Puts `object` there, nullptr for none, and returns what was there, to be freed after a quiescent state.
+  // Manager.
+  const T* publish(uint32_t id, const T* object) {
+    return entries_.at(id).exchange(object, std::memory_order_acq_rel);
+  }
+  uint32_t capacity() const { return static_cast<uint32_t>(entries_.size()); }
+
+ private:
+  std::vector<std::atomic<const T*>> entries_;
+};
+
+// Immutable once published, but for the atomics. A port comes up in this order: device started with a pair of
+// queues per worker, Port published in World::ports, then in World::port_list; it goes in the opposite order,
+// the device stopped after a quiescent state.
+struct Port {
+  uint32_t id;             // API id, below api::kMaxPorts
+  uint16_t device;         // DPDK's port id
+  uint16_t rx_queues;      // worker w polls queue w; with fewer queues than workers the others don't poll
+  uint32_t vrf_id;         // kPublicVrf: public
+  uint16_t mtu_bytes;      // of the IP packet
+  uint16_t address_count;  // the gateway's own addresses on this port
+  rte_ether_addr mac;
+  std::array<uint32_t, kMaxAddressesPerPort> addresses_be;
+  std::atomic<bool> link_up{true};      // writer: manager
+  std::atomic<bool> has_mirror{false};  // writer: manager
+
+  bool is_public() const { return vrf_id == kPublicVrf; }
+  bool owns(uint32_t address_be) const {
+    for (uint16_t i = 0; i < address_count; ++i) {
+      if (addresses_be[i] == address_be) return true;
+    }
+    return false;
+  }
+};
+
+// The ports that workers poll, in the order they poll them. Immutable; replaced whole.
+struct PortList {
+  std::vector<const Port*> ports;
+};
+
+// Immutable; a changed MAC is a new Neighbour under the same id.
+struct Neighbour {
+  uint32_t id;
+  uint32_t port_id;
+  uint32_t address_be;
+  bool resolved;
+  EthernetRewrite rewrite;  // where resolved
+};
+
+// A next-hop group: any number of tunnels, neighbours and so on with weights. Immutable; replaced whole.
+class NextHopGroup {
+ public:
+  static constexpr uint32_t kBuckets = 256;
+
+  // The members that are up share the buckets by weight (weighted rendezvous hashing over member kind and
+  // id), so that a member that goes takes only its own flows with it and gets just those back. Weight 0
+  // counts as down.
+  NextHopGroup(uint32_t id, uint32_t vrf_id, std::span<const api::GroupMember> members);
+
+  // The live member for a flow, the same for both directions where packet/ipv4.h's flow_hash is; nullptr:
+  // none is up.
+  const api::GroupMember* member(uint32_t hash) const {
+    if (live_ == 0) return nullptr;
+    return &members_[live_ == 1 ? only_ : buckets_[hash % kBuckets]];
+  }
+  uint32_t id() const { return id_; }
+  uint32_t vrf_id() const { return vrf_id_; }
+  uint32_t live() const { return live_; }
+  std::span<const api::GroupMember> members() const { return {members_.data(), member_count_}; }
+
+ private:
+  uint32_t id_, vrf_id_, live_ = 0;
+  uint16_t member_count_;
+  uint8_t only_ = 0;  // index of the one live member
+  std::array<uint8_t, kBuckets> buckets_{};
+  std::array<api::GroupMember, api::kMaxGroupMembers> members_{};
+};
+
+// A VRF other than the public one. The object stays until the VRF is deleted; its tables change inside.
+struct Vrf {
+  uint32_t id;
+  std::unique_ptr<Ipv4Fib> fib4;        // writer: manager; an IPv6 table takes its place beside it
+  std::atomic<bool> has_mirror{false};  // writer: manager
+};
+
+// A tunnel. The object stays until the tunnel is deleted. Writer of every field: manager.
+struct alignas(64) Tunnel {
+  uint32_t id;
+  uint32_t vrf_id;
+  std::atomic<uint32_t> neighbour_id{api::kNone};  // next hop on the public side; its port is where it leaves
+  std::atomic<uint32_t> outbound_slot{api::kNone};  // the SA to send on
+  std::atomic<uint16_t> path_mtu_bytes{
+      1500};  // of the outer packet: the port's, or as learnt, aged by the manager
+  std::atomic<bool> mss_clamp{true};
+};
+static_assert(sizeof(Tunnel) == 64);
+
+struct WorldConfig {
+  uint32_t workers = 1;
+  uint32_t slots = 65536;       // of SAs; 16 bytes each
+  uint32_t neighbours = 65536;  // ids are below these; 8 bytes each
+  uint32_t groups = 65536;      // at most kMaxGroupId + 1
+  uint32_t tunnels = 65536;
+};
+
+// Made by main before any worker starts, and outlives them all.
+class World {
+ public:
+  explicit World(const WorldConfig& config);
+  ~World();
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  uint32_t workers() const { return workers_; }
+  uint32_t home_worker(uint32_t slot) const { return slot % workers_; }
+  // Reader w is worker w. Workers are online while they run and report after every loop.
+  rte_rcu_qsbr* qsbr() const { return qsbr_; }
+
+  IdTable<Port> ports;
+  std::atomic<const PortList*> port_list{nullptr};
+  IdTable<Neighbour> neighbours;
+  IdTable<NextHopGroup> groups;
+  IdTable<Vrf> vrfs;
+  IdTable<Tunnel> tunnels;
+  // Slot s is used by home_worker(s) alone. Others may ask whether a slot is empty, and no more.
+  SaTable<InboundSa> inbound_sas;
+  SaTable<OutboundSa> outbound_sas;
+
+ private:
+  uint32_t workers_;
+  rte_rcu_qsbr* qsbr_;
+};
+
+}  // namespace sallyport::dataplane
