@@ -4,7 +4,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <string>
 #include <string_view>
 
@@ -68,5 +67,6 @@ IkeUpdown decode_ike_updown(const Message& message);
 IkeRekey decode_ike_rekey(const Message& message);
 std::vector<ChildRekey> decode_child_rekey(const Message& message);
 LogLine decode_log_line(const Message& message);
+std::vector<ConnectionInfo> decode_connections(const Message& message);  // of a list-conn event
 
 }  // namespace sallyport::vici

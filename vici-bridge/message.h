@@ -43,6 +43,7 @@ class Message {
   Message& set(std::string_view name, std::string_view value);
   Message& set(std::string_view name, List values);
   Message& section(std::string_view name);
+  Message& append_section(std::string_view name);  // always a new one
 
   // Reading. Null, nullopt or empty when there is no such name, or when it is of another kind.
   std::optional<std::string_view> value(std::string_view name) const;
@@ -60,7 +61,8 @@ class Message {
   bool operator==(const Message&) const;
 
  private:
-  const Entry* find(std::string_view name) const;
+  template <typename T>
+  const T* find(std::string_view name) const;
   std::vector<Entry> entries_;
 };
 

@@ -15,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -67,23 +68,28 @@ class Session : public std::enable_shared_from_this<Session> {
   struct Pending;
   explicit Session(asio::io_context& io);
 
-  void enqueue(std::shared_ptr<Pending> pending, Timeout timeout);
-  void send_next();
+  void finish_connect(const std::string& socket_path, std::error_code code, const Done& done);
+  void enqueue(const std::shared_ptr<Pending>& pending, Result<Bytes> packet, Timeout timeout);
+  void answer_later(const std::shared_ptr<Pending>& pending, Error error);
+  void start_timer(const std::shared_ptr<Pending>& pending, Timeout timeout);
+  void send_head();
+  void write(Bytes packet);
   void read_length();
   void read_body(size_t length_bytes);
   void handle(Packet packet);
-  void handle_event(Packet packet);
+  void handle_event(const Packet& packet);
+  void handle_confirm(bool known);
   void finish_head(Result<Message> result);
-  void fail(Error error);
+  void fail(const Error& error);
   void answer_all(const Error& error);
 
   asio::io_context& io_;
   asio::local::stream_protocol::socket socket_;
   bool connected_ = false;
   bool closed_ = false;
-  std::deque<std::shared_ptr<Pending>> queue_;  // the head is with charon
+  std::deque<std::shared_ptr<Pending>> queue_;  // charon works on the head
   std::map<std::string, OnEvent, std::less<>> events_;
-  std::map<std::string, bool, std::less<>> registered_;  // events of stream(), registered once
+  std::set<std::string, std::less<>> streams_;  // events of stream(), registered once and kept
   std::function<void(Error)> on_closed_;
   std::array<uint8_t, 4> length_be_{};
   Bytes body_;

@@ -48,7 +48,7 @@ struct ChildConfig {
   std::optional<bool> policies{};
   std::optional<bool> copy_df{}, copy_ecn{};
   std::string copy_dscp{};   // out, in, yes, no
-  std::string hw_offload{};  // no, yes, crypto, packet, auto
+  std::string hw_offload{};  // no, yes, auto
   std::string updown{};
   std::string if_id_in{}, if_id_out{};
   std::string mark_in{}, mark_out{};
@@ -62,12 +62,11 @@ struct ConnectionConfig {
   Strings proposals{};
   Strings vips{};
   Strings pools{};
-  std::optional<bool> aggressive{}, pull{}, encap{}, mobike{}, childless_force{};
-  std::string childless{};  // allow, prefer, force, never
-  std::string fragmentation{};
-  std::string send_cert{};  // always, never, ifasked
-  std::optional<bool> send_certreq{};
-  std::string unique{};  // no, never, keep, replace
+  std::optional<bool> aggressive{}, pull{}, encap{}, mobike{}, send_certreq{};
+  std::string childless{};      // allow, force, never
+  std::string fragmentation{};  // yes, accept, force, no
+  std::string send_cert{};      // always, never, ifasked
+  std::string unique{};         // no, never, keep, replace
   std::string dscp{};
   std::optional<uint32_t> keyingtries{};  // 0: forever
   std::optional<Seconds> dpd_delay{}, dpd_timeout{};
