@@ -23,13 +23,20 @@ struct FeedHello {
 struct FeedSnapshotBegin {};
 struct FeedSnapshotEnd {};
 
-// RFC 4301 section 4.4.2.1. Ids and algorithms are IKEv2's (RFC 7296 section 3.3.2), SPIs in host order.
-struct FeedSaAdd {
+// Names one SA: peers choose our outbound SPIs, so two may choose the same one.
+struct FeedSaId {
   uint32_t spi = 0;
   uint32_t slot = 0;  // of the inbound SA of this CHILD_SA
+  bool inbound = false;
+  auto operator<=>(const FeedSaId&) const = default;
+};
+
+// RFC 4301 section 4.4.2.1. Ids and algorithms are IKEv2's (RFC 7296 section 3.3.2), SPIs in host order.
+struct FeedSaAdd {
+  FeedSaId id{};
   uint32_t reqid = 0, child_id = 0, ike_id = 0;
   uint32_t replay_window = 0;  // packets; 0: off
-  bool inbound = false, tunnel_mode = false, encap = false, esn = false;
+  bool tunnel_mode = false, encap = false, esn = false;
   bool installed = false;  // acknowledged before: its sequence numbers may be in use
   bool copy_df = false, copy_ecn = false;
   uint8_t dscp_mode = 0;  // 0 none, 1 out, 2 in, 3 both
@@ -43,15 +50,13 @@ struct FeedSaAdd {
 };
 
 struct FeedSaUpdate {
-  uint32_t spi = 0;
-  bool inbound = false, encap = false;
+  FeedSaId id{};
+  bool encap = false;
   sp_address local{}, remote{};
 };
 
 struct FeedSaDel {
-  uint32_t spi = 0;
-  uint32_t slot = 0;
-  bool inbound = false;
+  FeedSaId id{};
   sp_address remote{};
 };
 
@@ -81,9 +86,10 @@ struct FeedAlert {
   sp_address remote{};
 };
 
+enum class Expiry : uint8_t { kSoft, kHard };
 struct FeedSaExpired {
-  uint32_t spi = 0;
-  bool inbound = false, hard = false;
+  FeedSaId id{};
+  Expiry expiry = Expiry::kSoft;
 };
 
 using FeedBody = std::variant<FeedHello, FeedSnapshotBegin, FeedSnapshotEnd, FeedSaAdd, FeedSaUpdate,

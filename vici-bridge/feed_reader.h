@@ -40,6 +40,8 @@ class FeedHandler {
   virtual void on_feed_lost(const Error& error) = 0;
 };
 
+enum class SaAnswer : uint8_t { kInstalled, kRefused };
+
 class FeedReader : public std::enable_shared_from_this<FeedReader> {
  public:
   // The handler must outlive the reader or its close().
@@ -57,9 +59,9 @@ class FeedReader : public std::enable_shared_from_this<FeedReader> {
   void send_hello(uint32_t workers, uint32_t slots);
   void send_live_spis(std::span<const uint32_t> inbound_spis);
   void send_ready();
-  void send_sa_ack(uint32_t spi, bool inbound, bool refused);
+  void send_sa_ack(const FeedSaId& sa, SaAnswer answer);
   void send_stats(std::span<const sp_feed_sa_stats> sas);
-  void send_expire(uint32_t spi, bool inbound, bool hard);
+  void send_expire(const FeedSaId& sa, Expiry expiry);
   void send_acquire(uint32_t reqid);
   void send_mapping(uint32_t inbound_spi, const sp_address& remote);
   void send_resync();
