@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Key expansion and wiping. Manager thread.
+#include "dataplane/crypto/cipher_key.h"
+
+#include <intel-ipsec-mb.h>
+#include <rte_eal_memconfig.h>
+#include <rte_memory.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "dataplane/crypto/crypto_engine.h"
+
+namespace sallyport::dataplane {
+
+static_assert(sizeof(gcm_key_data) <= CipherKey::kScheduleBytes &&
+              alignof(gcm_key_data) <= alignof(CipherKey));
+
+namespace {
+
+constexpr uint8_t kSaltBytes = 4, kIvBytes = 8, kIcvBytes = 16, kAlignBytes = 4;  // RFC 4106
+
+constexpr EspShape gcm_shape(uint16_t aes_key_bytes) {
+  return {kIvBytes, kIcvBytes, kAlignBytes, kSaltBytes, static_cast<uint16_t>(aes_key_bytes + kSaltBytes)};
+}
+
+int exclude_segment(const rte_memseg_list* list, const rte_memseg* segment, void*) {
+  if (list->external == 0) madvise(segment->addr, segment->len, MADV_DONTDUMP);
+  return 0;
+}
+
+void exclude_allocated(rte_mem_event event, const void* address, size_t bytes, void*) {
+  if (event == RTE_MEM_EVENT_ALLOC) madvise(const_cast<void*>(address), bytes, MADV_DONTDUMP);
+}
+
+}  // namespace
+
+EspShape esp_shape(api::Algorithm algorithm) {
+  switch (algorithm) {
+    case api::Algorithm::kAes128Gcm16:
+      return gcm_shape(16);
+    case api::Algorithm::kAes192Gcm16:
+      return gcm_shape(24);
+    case api::Algorithm::kAes256Gcm16:
+      return gcm_shape(32);
+  }
+  return {};
+}
+
+api::Error CipherKey::expand(const CryptoEngine& engine, const api::SaKeys& keys) {
+  const EspShape shape = esp_shape(keys.algorithm);
+  if (shape.key_bytes == 0) return api::Error::kUnsupported;
+  if (keys.key_bytes != shape.key_bytes || keys.integrity_key_bytes != 0) return api::Error::kInvalid;
+  auto* schedule = reinterpret_cast<gcm_key_data*>(schedule_.data());
+  IMB_MGR* library = engine.library();
+  switch (keys.algorithm) {
+    case api::Algorithm::kAes128Gcm16:
+      IMB_AES128_GCM_PRE(library, keys.key.data(), schedule);
+      break;
+    case api::Algorithm::kAes192Gcm16:
+      IMB_AES192_GCM_PRE(library, keys.key.data(), schedule);
+      break;
+    case api::Algorithm::kAes256Gcm16:
+      IMB_AES256_GCM_PRE(library, keys.key.data(), schedule);
+      break;
+  }
+  memcpy(&salt_, keys.key.data() + shape.key_bytes - shape.salt_bytes, sizeof(salt_));
+  algorithm_ = keys.algorithm;
+  return api::Error::kNone;
+}
+
+void CipherKey::wipe() {
+  explicit_bzero(schedule_.data(), schedule_.size());
+  explicit_bzero(&salt_, sizeof(salt_));
+}
+
+void exclude_memory_from_dumps() {
+  // The callback comes first, so that no segment slips in between. It fails where memory can't grow
+  // (--no-huge): then the walk sees all of it.
+  rte_mem_event_callback_register("sallyport-no-dump", exclude_allocated, nullptr);
+  rte_memseg_walk(exclude_segment, nullptr);
+}
+
+}  // namespace sallyport::dataplane
