@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Anti-replay by a ring of bits (RFC 6479) over 64-bit sequence numbers, with the high word inferred where
-// ESN is on (RFC 4303 appendix A). Its SA's home worker is the only user.
+// ESN is on (RFC 4303 appendix A). Its SA's home worker is the only user after publication.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <memory>
+#include <span>
 
 namespace sallyport::dataplane {
 
@@ -13,23 +12,50 @@ class ReplayWindow {
  public:
   static constexpr uint32_t kMinPackets = 32, kMaxPackets = 4096;
 
+  // Words of storage that a window of this many packets needs: a power of two, one word more than the window
+  // at least, so that the edge can move into a word before its old bits are needed. 0 for a window that is
+  // off.
+  static uint32_t words_for(uint32_t packets);
+
   ReplayWindow() = default;
 
-  // `packets`: 0 (off) or kMinPackets .. kMaxPackets. `right_edge`: highest sequence number already seen;
-  // everything up to it counts as seen (RFC: a restarted window is closed). False, and no change, for a size
-  // out of range.
-  bool open(uint32_t packets, uint64_t right_edge);
+  // `packets`: 0 (off) or kMinPackets .. kMaxPackets. `right_edge`: everything up to it counts as seen (0 for
+  // a new SA; a window restarted in this way is closed). `storage`: words_for(packets) words that outlive the
+  // window. False, and no change, for a size out of range.
+  bool open(uint32_t packets, uint64_t right_edge, std::span<uint64_t> storage);
 
-  // The whole sequence number of a received low word, with ESN: the epoch that puts it nearest to the window
-  // (appendix A2.2; a window that is off counts as one of 4096 here).
-  uint64_t infer_esn(uint32_t low) const;
+  // The whole sequence number of a received low word, with ESN (appendix A2.2). Where the window is off, the
+  // one nearest to the right edge.
+  uint64_t infer_esn(uint32_t low) const {
+    const uint64_t window = packets_ != 0 ? packets_ : uint64_t{1} << 31;
+    const uint64_t epoch = right_edge_ >> 32;
+    const auto edge_low = static_cast<uint32_t>(right_edge_);
+    const auto bottom = static_cast<uint32_t>(edge_low - window + 1);
+    uint64_t high = epoch;
+    if (edge_low >= window - 1) {
+      if (low < bottom) ++high;  // the window lies within one epoch: a low word left of it is of the next
+    } else if (low >= bottom && epoch > 0) {
+      --high;  // the window spans two epochs and the low word is in its older part
+    }
+    return high << 32 | low;
+  }
 
-  // Reads only. True: not seen before and not left of the window. Sequence number 0 never passes (RFC 4303
-  // section 3.3.3), also with the window off.
-  bool check_replay(uint64_t sequence) const;
-  // Marks it seen and moves the edge; only after the ICV was verified. False, and no change, where it was
-  // seen before: a duplicate in the same burst.
-  bool advance_replay(uint64_t sequence);
+  // Reads only. True: neither seen before nor left of the window. Sequence number 0 is never sent (RFC 4303
+  // section 3.3.3) and never passes. With the window off everything passes.
+  bool check_replay(uint64_t sequence) const {
+    if (sequence > right_edge_ || packets_ == 0) return true;
+    if (right_edge_ - sequence >= packets_ || sequence == 0) return false;
+    return (words_[sequence / kWordBits & word_mask_] >> (sequence % kWordBits) & 1) == 0;
+  }
+
+  // Marks it seen and moves the edge; only after the ICV was verified. False, and no change, where
+  // check_replay fails by now: a duplicate in the same burst.
+  bool advance_replay(uint64_t sequence) {
+    if (!check_replay(sequence)) return false;
+    if (sequence > right_edge_) move_edge(sequence);
+    if (packets_ != 0) words_[sequence / kWordBits & word_mask_] |= uint64_t{1} << (sequence % kWordBits);
+    return true;
+  }
 
   uint64_t right_edge() const { return right_edge_; }
   uint32_t packets() const { return packets_; }
@@ -37,10 +63,21 @@ class ReplayWindow {
  private:
   static constexpr uint32_t kWordBits = 64;
 
+  void move_edge(uint64_t sequence) {
+    if (packets_ != 0) {
+      const uint64_t first = right_edge_ / kWordBits, last = sequence / kWordBits;
+      const uint64_t fresh = last - first <= word_mask_ ? last - first : uint64_t{word_mask_} + 1;
+      for (uint64_t i = 0; i < fresh; ++i)
+        words_[(last - i) & word_mask_] = 0;
+    }
+    right_edge_ = sequence;
+  }
+
   uint64_t right_edge_ = 0;
+  uint64_t* words_ = nullptr;
   uint32_t packets_ = 0;
-  uint32_t word_mask_ = 0;  // number of words in the ring, a power of two, less one
-  std::unique_ptr<uint64_t[]> words_;
+  uint32_t word_mask_ = 0;  // words in the ring less one
 };
+static_assert(sizeof(ReplayWindow) == 24);
 
 }  // namespace sallyport::dataplane

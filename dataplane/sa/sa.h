@@ -8,6 +8,7 @@
 #include <rte_prefetch.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
@@ -22,15 +23,8 @@ namespace sallyport::dataplane {
 
 class SelectorSet;
 
-// Packets and bytes that an SA may carry. Writer: home worker.
-struct SaUsage {
-  uint64_t packets = 0, bytes = 0;  // of this and earlier lives of the row
-  uint64_t soft_packets, soft_bytes, hard_packets,
-      hard_bytes;  // all ones: none; a soft one that was told: all ones
-};
-
-// What the home worker has to tell sallyportd about an SA; each bit is set once in the SA's life. Worker
-// reads and clears `due` after a burst and sends api::SaExpired.
+// What the home worker has to tell sallyportd about an SA; each bit is set once in the SA's life. The worker
+// reads and clears `due` after a burst and has api::SaExpired sent.
 enum SaNotice : uint8_t {
   kSoftBytes = 1,
   kSoftPackets = 2,
@@ -40,61 +34,73 @@ enum SaNotice : uint8_t {
   kHardSequence = 32,
 };
 
+// Against the row's counters; all ones: none.
+struct SaLimits {
+  uint64_t soft_packets, soft_bytes, hard_packets, hard_bytes;
+};
+
 struct alignas(64) InboundSa {
-  // Line 0: every packet. Writers: manager before publication; window, due: home worker.
+  // Line 0: every packet. Writer: manager before publication; where another is named, that one after.
   uint32_t spi;
   uint32_t tunnel_id;
   EspShape shape;
   bool esn;
-  uint8_t due = 0;                 // SaNotice bits to tell
+  uint8_t due = 0;                 // SaNotice bits to tell; writer: home worker
+  uint8_t told = 0;                // SaNotice bits that were due once; writer: home worker
   std::atomic<bool> encap{false};  // writer: manager (UpdateSa)
   api::InboundRow* row;
-  ReplayWindow window;
-  const SelectorSet* selectors = nullptr;  // writer and owner: whoever installs the SA; outlives it
+  const SelectorSet* selectors = nullptr;  // owner: whoever installs the SA; outlives it
+  ReplayWindow window;                     // writer: home worker
 
-  // Line 1: every packet, written.
-  alignas(64) SaUsage usage;
-
-  // Line 2: NAT-T, cold otherwise. The peer's address and port as last told to us by sallyportd (writer:
-  // manager) and as last reported in PeerMoved (writer: home worker): address in network order in the high
-  // half, port in host order.
-  alignas(64) std::atomic<uint64_t> remote{0};
+  // Line 1: every packet, read; then NAT-T: the peer's address (network order, high half) and port (host
+  // order, low half) as sallyportd last told us (writer: manager) and as last reported in PeerMoved (writer:
+  // home worker).
+  SaLimits limits;
+  std::atomic<uint64_t> remote{0};
   uint64_t remote_reported = 0;
   uint32_t slot;
-  uint32_t replay_packets;
-  api::Lifetimes lifetimes;
+  uint32_t reserved = 0;
 
-  CipherKey key;
-
-  void prefetch() const;
+  alignas(64) CipherKey key;
 };
+static_assert(offsetof(InboundSa, limits) == 64 && offsetof(InboundSa, key) == 128 &&
+              sizeof(InboundSa) == 1216);
 
 struct alignas(64) OutboundSa {
-  // Line 0: every packet. Writers: manager before publication; sequences, due: home worker; outer: manager.
+  // Line 0: every packet. Writer: manager before publication; where another is named, that one after.
   uint32_t spi;
   uint32_t tunnel_id;
   EspShape shape;
   bool esn;
-  uint8_t due = 0;  // SaNotice bits to tell
-  std::atomic<const OuterHeader*> outer{
-      nullptr};  // owner: whoever installs the SA; replaced whole, reclaimed by QSBR
+  uint8_t due = 0;   // SaNotice bits to tell; writer: home worker
+  uint8_t told = 0;  // SaNotice bits that were due once; writer: home worker
   api::OutboundRow* row;
-  uint64_t next_sequence;  // the next one to use
-  uint64_t reserved_end;   // below this the row's reservation covers
-  uint64_t soft_sequence;  // the sequence number at which to tell; all ones: told
+  // Writer: manager, which replaces it whole and reclaims the old one by QSBR. Owner: whoever installs the
+  // SA.
+  std::atomic<const OuterHeader*> outer{nullptr};
+  const SelectorSet* selectors = nullptr;  // owner: whoever installs the SA; outlives it
+  uint64_t next_sequence;                  // the next one to use; writer: home worker
+  uint64_t reserved_end;                   // numbers below it are reserved in the row; writer: home worker
+
+  // Line 1: every packet, read.
+  uint64_t soft_sequence;  // the number at which to tell
   uint64_t last_sequence;  // the last that may be used
-
-  // Line 1: every packet, written.
-  alignas(64) SaUsage usage;
-  const SelectorSet* selectors = nullptr;  // writer and owner: whoever installs the SA; outlives it
+  SaLimits limits;
   uint32_t slot;
+  uint32_t reserved[3] = {};
 
-  alignas(64) api::Lifetimes lifetimes;
-
-  CipherKey key;
-
-  void prefetch() const;
+  alignas(64) CipherKey key;
 };
+static_assert(offsetof(OutboundSa, soft_sequence) == 64 && offsetof(OutboundSa, key) == 128);
+static_assert(sizeof(OutboundSa) == 1216);
+
+// Fetches what the steps for a packet of this SA will read; a few packets ahead of them.
+template <typename Sa>
+inline void prefetch_sa(const Sa& sa) {
+  rte_prefetch0(&sa);
+  rte_prefetch0(&sa.slot);
+  rte_prefetch0(sa.key.schedule());
+}
 
 struct SaDeleter {
   void operator()(InboundSa* sa) const;   // wipes the key
@@ -108,30 +114,29 @@ struct Refusal {
   const char* text = "";  // a sentence; empty when error is kNone
 };
 
-// Checks the message's SA part (SPI, window, key, endpoints; not ids or selectors) and builds the SA. `row`
+// Checks the message's SPI, window, key and endpoints (not ids, selectors or slots) and builds the SA. `row`
 // is the slot's; where its spi is this SA's the counters go on and the window restarts closed at its right
 // edge, otherwise it is cleared. Nothing changes, the row included, on refusal. Allocated from DPDK memory on
 // `socket`. Manager thread.
 Refusal create_inbound_sa(const api::SetInboundSa& message, api::InboundRow& row, const CryptoEngine& engine,
                           int socket, InboundSaPtr& sa);
 // As above; where the row is this SA's, sequence numbers go on at its reservation. kUnsafe where
-// `may_have_sent` is set and the row is another's. `outer` becomes the SA's (still owned by the caller).
+// `may_have_sent` is set and the row is another's. `outer` becomes the SA's and must not be nullptr.
 Refusal create_outbound_sa(const api::SetOutboundSa& message, api::OutboundRow& row, const OuterHeader* outer,
                            const CryptoEngine& engine, int socket, OutboundSaPtr& sa);
 
-// Steps of the hot path, home worker only.
+// Steps of the hot path, home worker only. `now_ns`: CLOCK_MONOTONIC, for the row's last_use_ns.
 
 struct Sequence {
   uint64_t number;
   api::DropReason drop;  // kKeep, kSequenceExhausted or kHardLifetime
 };
 
-// Takes the next sequence number (RFC 4303 section 3.3.3), counting a packet of `inner_bytes` against the
-// SA's packet and byte lifetimes. Raises the row's reservation before a number beyond it is used. May set
-// bits in `due`.
-Sequence assign_sequence(OutboundSa& sa, uint32_t inner_bytes);
+// Takes the next sequence number (RFC 4303 section 3.3.3) and counts a packet of `inner_bytes`. Raises the
+// row's reservation before a number beyond it is used. May set bits in `due`.
+Sequence assign_sequence(OutboundSa& sa, uint32_t inner_bytes, uint64_t now_ns);
 
-// Counts a verified packet of `inner_bytes`; kKeep, or kHardLifetime once a hard limit is passed. May set
+// Counts a verified packet of `inner_bytes`; kKeep, or kHardLifetime once a hard limit is reached. May set
 // bits in `due`.
 api::DropReason count_inbound(InboundSa& sa, uint32_t inner_bytes, uint64_t now_ns);
 

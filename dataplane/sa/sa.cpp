@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Sequence numbers, lifetimes and counters of SAs: the hot steps. Home worker.
+#include "dataplane/sa/sa.h"
+
+namespace sallyport::dataplane {
+
+namespace {
+
+uint64_t peek(const api::Counter& counter) {
+  return counter.load(std::memory_order_relaxed);
+}
+void put(api::Counter& counter, uint64_t value) {
+  counter.store(value, std::memory_order_relaxed);
+}
+
+template <typename Sa>
+void tell(Sa& sa, SaNotice notice) {
+  if ((sa.told & notice) != 0) return;
+  sa.told |= notice;
+  sa.due |= notice;
+}
+
+// Counts a packet unless a hard limit was reached before it.
+template <typename Sa>
+api::DropReason count(Sa& sa, uint32_t inner_bytes, uint64_t now_ns) {
+  const SaLimits& limits = sa.limits;
+  const uint64_t packets = peek(sa.row->packets), bytes = peek(sa.row->bytes);
+  if (packets >= limits.hard_packets || bytes >= limits.hard_bytes) [[unlikely]] {
+    tell(sa, packets >= limits.hard_packets ? kHardPackets : kHardBytes);
+    return api::DropReason::kHardLifetime;
+  }
+  put(sa.row->packets, packets + 1);
+  put(sa.row->bytes, bytes + inner_bytes);
+  put(sa.row->last_use_ns, now_ns);
+  if (packets + 1 >= limits.soft_packets) [[unlikely]]
+    tell(sa, kSoftPackets);
+  if (bytes + inner_bytes >= limits.soft_bytes) [[unlikely]]
+    tell(sa, kSoftBytes);
+  return kKeep;
+}
+
+}  // namespace
+
+Sequence assign_sequence(OutboundSa& sa, uint32_t inner_bytes, uint64_t now_ns) {
+  const uint64_t number = sa.next_sequence;
+  if (number > sa.last_sequence) [[unlikely]] {
+    tell(sa, kHardSequence);
+    return {0, api::DropReason::kSequenceExhausted};
+  }
+  if (const api::DropReason drop = count(sa, inner_bytes, now_ns); drop != kKeep) [[unlikely]]
+    return {0, drop};
+  if (number >= sa.reserved_end) [[unlikely]] {
+    // The store comes before the number's use in program order, and a process that dies leaves its stores
+    // behind.
+    sa.reserved_end = number + api::kSequenceReservation;
+    sa.row->reserved_sequence.store(sa.reserved_end, std::memory_order_release);
+  }
+  if (number >= sa.soft_sequence) [[unlikely]]
+    tell(sa, kSoftSequence);
+  sa.next_sequence = number + 1;
+  return {number, kKeep};
+}
+
+api::DropReason count_inbound(InboundSa& sa, uint32_t inner_bytes, uint64_t now_ns) {
+  return count(sa, inner_bytes, now_ns);
+}
+
+}  // namespace sallyport::dataplane
