@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The plugin's side of the SA feed (key_message.h) as checked C++ values. Pure, any thread.
-// Everything here has been validated: lengths, ranges, families, booleans, text without control bytes.
+// Everything here has been validated: lengths, families, booleans, slots; text is valid UTF-8 without control
+// bytes.
 #pragma once
 
 #include <array>
@@ -102,11 +103,5 @@ struct FeedMessage {
 
 // One whole datagram. Never keeps a reference to `datagram`; wiping that is the caller's.
 Result<FeedMessage> decode_feed_message(std::span<const uint8_t> datagram);
-
-// "192.0.2.1", "2001:db8::1"; "none" for family 0.
-std::string to_string(const sp_address& address);
-// "10.0.0.0-10.0.0.255", with "[protocol/from-to]" where narrower than any.
-std::string to_string(const sp_selector& selector);
-const char* alert_name(sp_alert alert);  // "proposal mismatch (IKE)"...
 
 }  // namespace sallyport::vici

@@ -70,25 +70,24 @@ class FeedReader : public std::enable_shared_from_this<FeedReader> {
  private:
   FeedReader(asio::io_context& io, FeedHandler& handler);
 
-  template <typename T>
-  void send_struct(sp_feed_type type, T message);
   void send_spis(sp_feed_type type, std::span<const uint32_t> spis);
-  void send(sp_feed_type type, std::span<uint8_t> message);
-  void flush();
-  void wait_readable();
+  void send(std::span<const uint8_t> message);
+  bool write(std::span<const uint8_t> message);
   void wait_writable();
+  void wait_readable();
   void read_burst();
-  Result<void> deliver(FeedMessage message);
+  Result<void> check_order(const FeedMessage& message);
+  void deliver(FeedBody body);
   void start_heartbeat();
-  void fail(Error error);
+  void fail(const Error& error);
 
   asio::posix::stream_descriptor descriptor_;
   asio::steady_timer heartbeat_;
   FeedHandler& handler_;
   uint64_t last_number_ = 0;
+  bool snapshot_seen_ = false;  // begun, ever
   bool in_snapshot_ = false;
-  bool writing_ = false;
-  std::deque<std::vector<uint8_t>> outbox_;  // what the socket had no room for, bounded
+  std::deque<std::vector<uint8_t>> outbox_;  // what the socket had no room for; bounded
 };
 
 }  // namespace sallyport::vici
