@@ -21,8 +21,10 @@ struct Change {
 // In the order of the file's sections, then of names, then of keys.
 [[nodiscard]] std::vector<Change> diff(const Gateway& before, const Gateway& after);
 
-// Names of what a change reaches. A connection is touched when its own values change, or those of the site,
-// public address or virtual network it uses; a replaced port touches what uses it.
+// What has to be done again, and nothing else. A connection is touched when its own values change, its site's
+// peers, or the address or port of a public address it uses: its tunnels have to be loaded again. New
+// prefixes of a site or another next hop change routes alone; those show in sites and public_addresses. Added
+// and removed ones are in too.
 struct Touched {
   bool settings = false;  // gateway.*: the dataplane has to be started again
   std::set<std::string> ports, public_addresses, virtual_networks, sites, connections;

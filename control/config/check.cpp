@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Checks across the sections of the file: references, addresses and prefixes, tunnels. Values that could not
+// be read are empty here and are passed over, since their own mistake is already reported.
+#include <algorithm>
+#include <tuple>
+
+#include "control/config/sections.h"
+
+namespace sallyport::control {
+
+namespace {
+
+constexpr size_t kMostTunnels = 64;  // of a connection: members of its next-hop group
+
+template <typename Object>
+void check_name_known(Reader& reader, const std::string& path, const std::string& name,
+                      const std::string& kind, const std::map<std::string, Object>& objects) {
+  if (name.empty() || objects.contains(name)) return;
+  std::set<std::string> known;
+  for (const auto& [other, object] : objects)
+    known.insert(other);
+  reader.error_at(path, "there is no " + kind + " '" + name + "'",
+                  known.empty() ? "the file has none" : suggest(name, known));
+}
+
+// The part of a device string that makes it one device: net_tap0, or a PCI address with its domain.
+std::string device_key(const std::string& device) {
+  std::string key = device.substr(0, device.find(','));
+  std::transform(key.begin(), key.end(), key.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (std::count(key.begin(), key.end(), ':') == 1) key = "0000:" + key;
+  return key;
+}
+
+void check_port_uses(Reader& reader, const Gateway& gateway) {
+  std::map<std::string, std::string> devices, uses;
+  for (const auto& [name, port] : gateway.ports) {
+    if (port.device.empty()) continue;
+    const auto [first, is_new] = devices.emplace(device_key(port.device), name);
+    if (!is_new) {
+      reader.error_at("ports." + name + ".device", "is the device of port '" + first->second + "' already",
+                      "a device is one port");
+    }
+  }
+  for (const auto& [name, address] : gateway.public_addresses)
+    uses.emplace(address.port, "public address '" + name + "'");
+  for (const auto& [name, network] : gateway.virtual_networks) {
+    for (const auto& [port, addresses] : network.ports) {
+      const auto [first, is_new] = uses.emplace(port, "virtual network '" + name + "'");
+      if (is_new) continue;
+      reader.error_at("virtual_networks." + name + ".ports." + port,
+                      "port '" + port + "' already belongs to " + first->second,
+                      "a port is public or in one virtual network");
+    }
+  }
+}
+
+// Why an address with its prefix can't be configured on a link.
+std::optional<std::string> bad_on_link(const InterfaceAddress& address) {
+  if (auto reason = not_a_host(address.address)) return reason;
+  if (!address.address.is_v4() || address.prefix_length > 30) return std::nullopt;
+  if (address.prefix_length == 0) return "without a prefix length of a link";
+  if (address.address == address.prefix().address) return "the network's own address";
+  IpAddress broadcast = address.prefix().address;
+  for (size_t bit = address.prefix_length; bit < 32; ++bit) {
+    broadcast.bytes[bit / 8] |= static_cast<uint8_t>(0x80 >> (bit % 8));
+  }
+  if (address.address == broadcast) return "the broadcast address";
+  return std::nullopt;
+}
+
+void check_public_addresses(Reader& reader, const Gateway& gateway) {
+  std::map<IpAddress, std::string> seen;
+  for (const auto& [name, one] : gateway.public_addresses) {
+    const std::string path = "public_addresses." + name;
+    if (one.address.prefix_length == 0 || !one.address.address.is_v4()) continue;
+    if (const auto reason = bad_on_link(one.address)) {
+      reader.error_at(path + ".address", one.address.to_string() + " is " + *reason);
+    }
+    const auto [first, is_new] = seen.emplace(one.address.address, name);
+    if (!is_new)
+      reader.error_at(path + ".address", "is that of public address '" + first->second + "' already");
+    if (one.next_hop == IpAddress{}) continue;
+    if (one.next_hop == one.address.address) {
+      reader.error_at(path + ".next_hop", "is the public address itself", "name the router on that link");
+    } else if (!one.address.prefix().contains(one.next_hop)) {
+      reader.error_at(path + ".next_hop",
+                      one.next_hop.to_string() + " is not on the link " + one.address.prefix().to_string(),
+                      "the next hop must be reachable without another router");
+    }
+  }
+}
+
+struct Placed {
+  IpPrefix prefix;
+  std::string what, path;
+};
+
+// The prefixes on the LAN ports of one virtual network.
+std::vector<Placed> check_lan_addresses(Reader& reader, const VirtualNetwork& network) {
+  std::vector<Placed> links;
+  for (const auto& [port, addresses] : network.ports) {
+    for (size_t i = 0; i < addresses.size(); ++i) {
+      const InterfaceAddress& address = addresses[i];
+      const std::string path =
+          "virtual_networks." + network.name + ".ports." + port + "[" + std::to_string(i) + "]";
+      if (const auto reason = bad_on_link(address)) {
+        reader.error_at(path, address.to_string() + " is " + *reason);
+        continue;
+      }
+      const Placed link{address.prefix(), "port '" + port + "'", path};
+      const auto clash = std::find_if(links.begin(), links.end(), [&](const Placed& other) {
+        return other.prefix.overlaps(link.prefix);
+      });
+      if (clash != links.end()) {
+        reader.error_at(
+            path, link.prefix.to_string() + " overlaps " + clash->prefix.to_string() + " of " + clash->what,
+            "each link of a virtual network has prefixes of its own");
+      }
+      links.push_back(link);
+    }
+  }
+  return links;
+}
+
+// A site's prefix must not be inside a link's, nor be that of another site: either would take the other's
+// traffic. A wider one is fine, the longest match decides.
+void check_site_prefixes(Reader& reader, const Gateway& gateway, const VirtualNetwork& network,
+                         const std::vector<Placed>& links) {
+  std::map<IpPrefix, std::string> remote;
+  for (const auto& [name, connection] : gateway.connections) {
+    const auto site = gateway.sites.find(connection.site);
+    if (connection.virtual_network != network.name || site == gateway.sites.end()) continue;
+    for (const IpPrefix& prefix : site->second.prefixes) {
+      for (const Placed& link : links) {
+        if (link.prefix.length > prefix.length || !link.prefix.overlaps(prefix)) continue;
+        reader.error_at("connections." + name + ".site",
+                        "prefix " + prefix.to_string() + " of site '" + connection.site + "' lies in " +
+                            link.prefix.to_string() + " of " + link.what + " in virtual network '" +
+                            network.name + "'",
+                        "local and remote prefixes must be apart; renumber one of them");
+      }
+      const auto [first, is_new] = remote.emplace(prefix, name);
+      if (is_new) continue;
+      reader.error_at(
+          "connections." + name + ".site",
+          "prefix " + prefix.to_string() + " is already reached through connection '" + first->second + "'",
+          "one connection can use several public addresses and peers");
+    }
+  }
+}
+
+void check_selectors(Reader& reader, const Connection& connection, const Site& site) {
+  for (size_t i = 0; i < connection.selectors.size(); ++i) {
+    const Selector& selector = connection.selectors[i];
+    const bool routed = std::any_of(site.prefixes.begin(), site.prefixes.end(),
+                                    [&](const IpPrefix& prefix) { return prefix.overlaps(selector.remote); });
+    if (routed || site.prefixes.empty()) continue;
+    reader.error_at(
+        "connections." + connection.name + ".selectors[" + std::to_string(i) + "]",
+        "remote " + selector.remote.to_string() + " is outside the prefixes of site '" + site.name + "'",
+        "add it to the site's prefixes, or nothing will be sent there");
+  }
+}
+
+void check_identities(Reader& reader, const Gateway& gateway, const Connection& connection) {
+  const std::string path = "connections." + connection.name + ".ike.local_id";
+  for (const auto& [address, identity] : connection.ike.local_ids) {
+    const auto& used = connection.public_addresses;
+    if (std::find(used.begin(), used.end(), address) != used.end()) continue;
+    reader.error_at(
+        path + "." + address, "the connection does not use a public address '" + address + "'",
+        gateway.public_addresses.contains(address) ? "add it to the connection's public_addresses" : "");
+  }
+  if (connection.ike.local_ids.empty()) return;
+  for (const std::string& address : connection.public_addresses) {
+    if (connection.ike.local_ids.contains(address)) continue;
+    reader.error_at(path, "has no identity for public address '" + address + "'", "name one for each");
+  }
+}
+
+}  // namespace
+
+std::optional<std::string> not_a_host(const IpAddress& address) {
+  if (address == IpAddress{address.version, {}}) return "the unspecified address";
+  if (!address.is_v4()) {
+    if (address.bytes[0] == 0xff) return "a multicast address";
+    if (address.to_string() == "::1") return "a loopback address";
+    return std::nullopt;
+  }
+  if (address.bytes[0] == 127) return "a loopback address";
+  if (address.bytes[0] == 0) return "in 0.0.0.0/8";
+  if (address.bytes[0] >= 240) return "in 240.0.0.0/4";
+  if (address.bytes[0] >= 224) return "a multicast address";
+  return std::nullopt;
+}
+
+void check_references(Reader& reader, const Gateway& gateway) {
+  for (const auto& [name, address] : gateway.public_addresses) {
+    check_name_known(reader, "public_addresses." + name + ".port", address.port, "port", gateway.ports);
+  }
+  for (const auto& [name, network] : gateway.virtual_networks) {
+    for (const auto& [port, addresses] : network.ports) {
+      check_name_known(reader, "virtual_networks." + name + ".ports." + port, port, "port", gateway.ports);
+    }
+  }
+  for (const auto& [name, connection] : gateway.connections) {
+    const std::string path = "connections." + name;
+    check_name_known(reader, path + ".virtual_network", connection.virtual_network, "virtual network",
+                     gateway.virtual_networks);
+    check_name_known(reader, path + ".site", connection.site, "site", gateway.sites);
+    for (size_t i = 0; i < connection.public_addresses.size(); ++i) {
+      check_name_known(reader, path + ".public_addresses[" + std::to_string(i) + "]",
+                       connection.public_addresses[i], "public address", gateway.public_addresses);
+    }
+    check_identities(reader, gateway, connection);
+    const auto site = gateway.sites.find(connection.site);
+    if (site != gateway.sites.end()) check_selectors(reader, connection, site->second);
+  }
+}
+
+void check_addresses(Reader& reader, const Gateway& gateway) {
+  check_port_uses(reader, gateway);
+  check_public_addresses(reader, gateway);
+  for (const auto& [name, network] : gateway.virtual_networks) {
+    check_site_prefixes(reader, gateway, network, check_lan_addresses(reader, network));
+  }
+  for (const auto& [name, site] : gateway.sites) {
+    for (size_t i = 0; i < site.peers.size(); ++i) {
+      for (const auto& [public_name, address] : gateway.public_addresses) {
+        if (address.address.address != site.peers[i]) continue;
+        reader.error_at("sites." + name + ".peers[" + std::to_string(i) + "]",
+                        "is the gateway's own public address '" + public_name + "'",
+                        "name the site's gateway");
+      }
+    }
+  }
+}
+
+void check_tunnels(Reader& reader, const Gateway& gateway) {
+  std::map<std::string, std::string> names;
+  using Endpoints = std::tuple<std::string, IpAddress, std::string, std::string>;
+  std::map<Endpoints, std::string> endpoints;
+  for (const auto& [name, connection] : gateway.connections) {
+    const auto site = gateway.sites.find(connection.site);
+    if (site == gateway.sites.end()) continue;
+    const auto& peers = site->second.peers;
+    if (connection.public_addresses.size() * peers.size() > kMostTunnels) {
+      reader.error_at(
+          "connections." + name + ".public_addresses",
+          "public addresses times peers make more than " + std::to_string(kMostTunnels) + " tunnels");
+      continue;
+    }
+    for (const std::string& address : connection.public_addresses) {
+      const auto own_id = connection.ike.local_ids.find(address);
+      const std::string& local_id =
+          own_id == connection.ike.local_ids.end() ? connection.ike.local_id : own_id->second;
+      for (size_t i = 0; i < peers.size(); ++i) {
+        const std::string tunnel = name + "-" + address + "-" + std::to_string(i + 1);
+        const auto [first, is_new] = names.emplace(tunnel, name);
+        if (!is_new && first->second != name) {
+          reader.error_at(
+              "connections." + name,
+              "its tunnel '" + tunnel + "' has the name of one of connection '" + first->second + "'",
+              "rename the connection or the public address");
+        }
+        const auto [other, is_alone] =
+            endpoints.emplace(Endpoints{address, peers[i], local_id, connection.ike.remote_id}, name);
+        if (is_alone || other->second == name) continue;
+        reader.error_at("connections." + name,
+                        "IKE can't tell it from connection '" + other->second +
+                            "': both run from public address '" + address + "' to " + peers[i].to_string() +
+                            " with the same identities",
+                        "give them different ike.local_id or ike.remote_id");
+      }
+    }
+  }
+}
+
+}  // namespace sallyport::control

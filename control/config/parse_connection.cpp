@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// connections.NAME: IKE, ESP, authentication, selectors, routing and liveness.
+#include "control/config/proposals.h"
+#include "control/config/sections.h"
+
+namespace sallyport::control {
+
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr size_t kMaxSelectors = 32;  // of one SA, as the dataplane's API carries them
+constexpr size_t kMaxIdentityBytes = 127;
+constexpr uint32_t kLeastReplayWindow = 32, kMostReplayWindow = 4096;
+constexpr Duration kDay = hours(24);
+
+std::optional<std::string> read_identity(Reader& reader, const Value& value) {
+  auto identity = read_text(reader, value);
+  if (identity && identity->size() > kMaxIdentityBytes) {
+    reader.error(value, "an identity has at most " + std::to_string(kMaxIdentityBytes) + " bytes");
+    return std::nullopt;
+  }
+  return identity;
+}
+
+// charon counts in whole seconds.
+std::optional<Duration> read_seconds(Reader& reader, const Value& value, Duration least, Duration most) {
+  auto duration = read_duration(reader, value, least, most);
+  if (duration && duration->count() % 1000 != 0) {
+    reader.error(value, "must be whole seconds",
+                 "write " + print_duration(std::chrono::ceil<seconds>(*duration)));
+    return std::nullopt;
+  }
+  return duration;
+}
+
+// Zero, or at least `least`.
+std::optional<Duration> read_seconds_or_never(Reader& reader, const Value& value, Duration least,
+                                              Duration most) {
+  if (value.node.IsScalar() && parse_duration(value.node.Scalar()) == Duration::zero())
+    return Duration::zero();
+  return read_seconds(reader, value, least, most);
+}
+
+template <typename Check>
+std::vector<std::string> read_proposals(Section& section, const std::string& example, Check check) {
+  Reader& reader = section.reader();
+  const auto value = section.require("proposals", "for example proposals: [" + example + "]");
+  if (!value) return {};
+  std::vector<std::string> proposals;
+  const auto items = read_list(reader, *value);
+  if (value->node.IsSequence() && items.empty())
+    reader.error(*value, "must name at least one proposal", example);
+  for (const Value& item : items) {
+    auto text = read_text(reader, item);
+    if (!text) continue;
+    if (const auto problem = check(*text)) {
+      reader.error(item, problem->message, problem->hint);
+    } else {
+      proposals.push_back(std::move(*text));
+    }
+  }
+  return proposals;
+}
+
+void parse_ike(Section& section, Ike& ike) {
+  Reader& reader = section.reader();
+  if (const auto version = section.take("version")) {
+    const auto number = read_number(reader, *version, 1, 2);
+    if (number == 1u) reader.error(*version, "not supported by this version: IKEv1", "use version: 2");
+  }
+  ike.proposals = read_proposals(section, "aes256gcm16-prfsha384-ecp384", check_ike_proposal);
+  const auto local_id = section.take("local_id");
+  if (local_id && local_id->node.IsMap()) {
+    Section by_address(reader, *local_id);
+    for (const auto& [address, value] : by_address.entries()) {
+      if (auto identity = read_identity(reader, value)) ike.local_ids[address] = *identity;
+    }
+  } else {
+    read_key(section, "local_id", ike.local_id, read_identity);
+  }
+  read_key(section, "remote_id", ike.remote_id, read_identity);
+  read_key(section, "rekey", ike.rekey, read_seconds, minutes(1), 7 * kDay);
+  read_key(section, "reauth", ike.reauth, read_seconds_or_never, minutes(5), 30 * kDay);
+  section.finish();
+}
+
+void parse_esp(Section& section, Esp& esp) {
+  Reader& reader = section.reader();
+  esp.proposals = read_proposals(section, "aes256gcm16-esn", check_esp_proposal);
+  read_key(section, "rekey", esp.rekey, read_seconds, seconds(10), 7 * kDay);
+  read_key(section, "rekey_bytes", esp.rekey_bytes, read_number, 1'000'000, uint64_t{1} << 62);
+  read_key(section, "rekey_packets", esp.rekey_packets, read_number, 10'000, uint64_t{1} << 62);
+  if (const auto value = section.take("replay_window")) {
+    const auto window = read_number(reader, *value, 0, kMostReplayWindow);
+    if (window && *window != 0 && *window < kLeastReplayWindow) {
+      reader.error(*value, "a replay window of " + std::to_string(*window) + " packets is too small",
+                   "32 to 4096, or 0 to switch replay protection off");
+    } else if (window) {
+      esp.replay_window = static_cast<uint32_t>(*window);
+    }
+  }
+  read_key(section, "df", esp.df, read_choice, std::vector<std::string>{"copy", "set", "clear"});
+  read_key(section, "encap", esp.encap, read_choice, std::vector<std::string>{"auto", "force"});
+  read_key(section, "mss_clamp", esp.mss_clamp, read_flag);
+  section.refuse("mode", "transport mode; ESP always runs in tunnel mode", "leave the key out");
+  section.finish();
+}
+
+void parse_auth(Section& section, Auth& auth) {
+  Reader& reader = section.reader();
+  const auto psk = section.take("psk_file");
+  const auto certificate = section.take("certificate");
+  const auto key = section.take("key");
+  const auto ca = section.take("ca");
+  for (const char* method : {"eap", "radius", "users"})
+    section.refuse(method, "EAP", "use psk_file or a certificate");
+  section.refuse("psk", "a secret in the configuration itself",
+                 "write it to a file with mode 600 and name that with psk_file");
+  section.finish();
+  if (psk && (certificate || key || ca)) {
+    reader.error(*psk, "a connection uses either a shared secret or certificates",
+                 "keep psk_file, or certificate with key and ca");
+  }
+  if (psk) auth.psk_file = read_secret_path(reader, *psk);
+  if (certificate) auth.certificate = read_certificate_path(reader, *certificate);
+  if (key) auth.key = read_secret_path(reader, *key);
+  if (ca) auth.ca = read_certificate_path(reader, *ca);
+  if (psk) return;
+  if (!certificate && !key && !ca) {
+    reader.error(section.value(), "names neither a secret nor a certificate",
+                 "psk_file: FILE, or certificate: FILE with key: FILE and ca: FILE");
+    return;
+  }
+  for (const auto& [name, value] : {std::pair{"certificate", certificate}, {"key", key}, {"ca", ca}}) {
+    if (!value)
+      reader.error(section.value(), std::string("'") + name + "' is missing",
+                   "certificates need certificate, key and ca");
+  }
+}
+
+Selector parse_selector(Reader& reader, const Value& value) {
+  Section section(reader, value);
+  Selector selector;
+  const std::string hint =
+      "a selector is {local: PREFIX, remote: PREFIX}, with protocol and port where needed";
+  if (const auto local = section.require("local", hint)) {
+    if (const auto prefix = read_v4_prefix(reader, *local)) selector.local = *prefix;
+  }
+  if (const auto remote = section.require("remote", hint)) {
+    if (const auto prefix = read_v4_prefix(reader, *remote)) selector.remote = *prefix;
+  }
+  read_key(section, "protocol", selector.protocol, read_number, 0, 255);
+  read_key(section, "port", selector.remote_port, read_number, 0, 65535);
+  read_key(section, "local_port", selector.local_port, read_number, 0, 65535);
+  section.finish();
+  constexpr uint8_t kTcp = 6, kUdp = 17, kDccp = 33, kSctp = 132;
+  const bool has_ports = selector.local_port != 0 || selector.remote_port != 0;
+  const uint8_t protocol = selector.protocol;
+  if (has_ports && protocol != kTcp && protocol != kUdp && protocol != kDccp && protocol != kSctp) {
+    reader.error(value, "a port needs a protocol that has ports",
+                 "add protocol: 6 for TCP or protocol: 17 for UDP");
+  }
+  return selector;
+}
+
+void parse_selectors(Reader& reader, const Value& value, Connection& connection) {
+  if (value.node.IsScalar()) {
+    (void)read_choice(reader, value, {"route-based"});
+    return;
+  }
+  const auto items = read_list(reader, value);
+  if (items.empty() && value.node.IsSequence()) {
+    reader.error(value, "names no selector", "write selectors: route-based, or a list");
+  }
+  if (items.size() > kMaxSelectors) {
+    reader.error(value, "has more than " + std::to_string(kMaxSelectors) + " selectors",
+                 "make another connection");
+    return;
+  }
+  for (const Value& item : items) {
+    const Selector selector = parse_selector(reader, item);
+    for (const Selector& other : connection.selectors) {
+      if (other == selector) reader.error(item, "the same selector is there twice");
+    }
+    connection.selectors.push_back(selector);
+  }
+}
+
+void parse_routing(Reader& reader, const Value& value) {
+  if (value.node.IsMap()) {
+    Section section(reader, value);
+    section.refuse("bgp", "BGP", "use routing: static with the site's prefixes");
+    section.finish();
+    return;
+  }
+  (void)read_choice(reader, value, {"static"});
+}
+
+void parse_probe(Reader& reader, const Value& value, Connection& connection) {
+  Section section(reader, value);
+  Probe probe;
+  probe.interval = std::chrono::milliseconds(100);
+  read_key(section, "interval", probe.interval, read_duration, std::chrono::milliseconds(10), minutes(1));
+  read_key(section, "misses", probe.misses, read_number, 1, 100);
+  for (const std::string& name : connection.public_addresses) {
+    const auto target = section.take(name);
+    if (!target) continue;
+    if (const auto address = read_v4_address(reader, *target)) probe.targets[name] = *address;
+  }
+  section.finish();
+  if (!probe.targets.empty() && probe.targets.size() != connection.public_addresses.size()) {
+    reader.error(value, "has an inside address for some public addresses but not for all",
+                 "name one for each, or none when the peer is a Sallyport");
+  }
+  connection.probe = std::move(probe);
+}
+
+void parse_public_addresses(Section& section, Connection& connection) {
+  Reader& reader = section.reader();
+  const auto value = section.require("public_addresses", "for example public_addresses: [a]");
+  if (!value) return;
+  for (const Value& item : read_list(reader, *value)) {
+    const auto name = read_text(reader, item);
+    if (!name) continue;
+    for (const std::string& other : connection.public_addresses) {
+      if (other == *name) reader.error(item, "public address '" + *name + "' is there twice");
+    }
+    connection.public_addresses.push_back(*name);
+  }
+  if (value->node.IsSequence() && value->node.size() == 0) reader.error(*value, "names no public address");
+}
+
+}  // namespace
+
+void parse_connection(Section& section, Connection& connection) {
+  Reader& reader = section.reader();
+  if (const auto value = section.require("virtual_network", "the name of one of virtual_networks")) {
+    connection.virtual_network = read_text(reader, *value).value_or("");
+  }
+  if (const auto value = section.require("site", "the name of one of sites")) {
+    connection.site = read_text(reader, *value).value_or("");
+  }
+  read_key(section, "mode", connection.mode, read_choice,
+           std::vector<std::string>{"active-active", "active-standby"});
+  parse_public_addresses(section, connection);
+  if (const auto value = section.require("ike", "ike: {proposals: [aes256gcm16-prfsha384-ecp384]}")) {
+    Section ike(reader, *value);
+    parse_ike(ike, connection.ike);
+  }
+  if (const auto value = section.require("esp", "esp: {proposals: [aes256gcm16-esn]}")) {
+    Section esp(reader, *value);
+    parse_esp(esp, connection.esp);
+  }
+  if (const auto value = section.require("auth", "auth: {psk_file: FILE}")) {
+    Section auth(reader, *value);
+    parse_auth(auth, connection.auth);
+  }
+  if (const auto value = section.take("selectors")) parse_selectors(reader, *value, connection);
+  if (const auto value = section.take("routing")) parse_routing(reader, *value);
+  read_key(section, "initiate", connection.initiate, read_flag);
+  if (const auto value = section.take("dpd")) {
+    Section dpd(reader, *value);
+    read_key(dpd, "delay", connection.dpd.delay, read_seconds_or_never, seconds(1), hours(1));
+    dpd.finish();
+  }
+  read_key(section, "mobike", connection.mobike, read_flag);
+  if (const auto value = section.take("probe")) parse_probe(reader, *value, connection);
+  section.finish();
+}
+
+}  // namespace sallyport::control

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Proposals in strongSwan's words (aes256gcm16-prfsha384-ecp384): what this gateway takes, and why it refuses
+// the rest. Pure; any thread. The judgement follows RFC 8247 (IKEv2) and RFC 8221 (ESP).
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace sallyport::control {
+
+struct ProposalProblem {
+  std::string message, hint;
+};
+
+[[nodiscard]] std::optional<ProposalProblem> check_ike_proposal(const std::string& proposal);
+// AES-GCM-16 only, with or without a key exchange group (PFS) and ESN.
+[[nodiscard]] std::optional<ProposalProblem> check_esp_proposal(const std::string& proposal);
+
+}  // namespace sallyport::control

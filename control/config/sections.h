@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The parts of the parser: one function for each section of the file, then the checks across sections. Each
+// reports into the Reader of its Section and fills in what it could read.
+#pragma once
+
+#include "control/config/yaml_reader.h"
+
+namespace sallyport::control {
+
+void parse_connection(Section& section, Connection& connection);
+
+// References, names and addresses used twice, prefixes that collide. Looks only at what could be read.
+void check_references(Reader& reader, const Gateway& gateway);
+void check_addresses(Reader& reader, const Gateway& gateway);
+void check_tunnels(Reader& reader, const Gateway& gateway);
+
+// A secret's absolute path, if the file is there, is not empty, and nobody else can read it.
+[[nodiscard]] std::string read_secret_path(Reader& reader, const Value& value);
+// The same for a certificate, which others may read.
+[[nodiscard]] std::string read_certificate_path(Reader& reader, const Value& value);
+
+// For addresses that the dataplane has to carry: IPv4 only in this version.
+[[nodiscard]] std::optional<IpAddress> read_v4_address(Reader& reader, const Value& value);
+[[nodiscard]] std::optional<IpPrefix> read_v4_prefix(Reader& reader, const Value& value);
+
+// Says why an address can't be that of a single host, or nothing.
+[[nodiscard]] std::optional<std::string> not_a_host(const IpAddress& address);
+
+// Reads an optional key into target; leaves the default where it is absent or wrong.
+template <typename Target, typename Read, typename... Arguments>
+void read_key(Section& section, const std::string& key, Target& target, Read read, Arguments&&... arguments) {
+  const auto value = section.take(key);
+  if (!value) return;
+  if (auto result = read(section.reader(), *value, std::forward<Arguments>(arguments)...)) {
+    target = static_cast<Target>(std::move(*result));
+  }
+}
+
+}  // namespace sallyport::control

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The whole file: the example is accepted with the values it shows, and each mistake is reported where it
+// stands.
+#include <fstream>
+#include <sstream>
+
+#include "tests/config/fixture.h"
+
+namespace sallyport::control {
+namespace {
+
+// Line numbers of the table below count in this text.
+constexpr char kGood[] = R"(gateway: {name: hq, workers: [1, 2]}
+ports:
+  wan0: {device: "0000:3b:00.0"}
+  wan1: {device: "0000:3b:00.1", mtu: 1400}
+  lan0: {device: "net_tap0,iface=hq-lan0"}
+  lan1: {device: net_ring0}
+public_addresses:
+  a: {port: wan0, address: 192.0.2.1/24, next_hop: 192.0.2.254}
+  b: {port: wan1, address: 198.51.100.1/24, next_hop: 198.51.100.254}
+virtual_networks:
+  prod:
+    ports: {lan0: [10.0.0.1/16, "2001:db8:0:1::1/64"]}
+  test:
+    ports: {lan1: [10.0.0.1/16]}
+sites:
+  berlin:
+    peers: [192.0.2.77, 198.51.100.77]
+    prefixes: [10.20.0.0/16]
+connections:
+  prod-berlin:
+    virtual_network: prod
+    site: berlin
+    public_addresses: [a, b]
+    ike:
+      proposals: [aes256gcm16-prfsha384-ecp384]
+      local_id: hq.example
+    esp:
+      proposals: [aes256gcm16-esn]
+      rekey: 1h
+    auth: {psk_file: secrets/berlin.psk}
+    selectors:
+      - {local: 10.0.0.0/16, remote: 10.20.0.0/24, protocol: 6, port: 443}
+)";
+
+struct Mistake {
+  const char* name;
+  const char* good;  // a part of kGood
+  const char* bad;   // what stands there instead
+  const char* errors;
+};
+
+void PrintTo(const Mistake& mistake, std::ostream* out) {
+  *out << mistake.name;
+}
+
+#include "tests/config/mistakes.inc"
+
+class Mistakes : public ConfigTest, public testing::WithParamInterface<Mistake> {};
+
+TEST_P(Mistakes, AreReportedWhereTheyStand) {
+  write("secrets/open.psk", "secret\n", 0644);
+  write("secrets/empty.psk", "", 0600);
+  std::string text = kGood;
+  const std::string good = GetParam().good;
+  const size_t at = text.find(good);
+  ASSERT_NE(at, std::string::npos);
+  text.replace(at, good.size(), GetParam().bad);
+  EXPECT_EQ(listing(parse_text(text), directory_), GetParam().errors);
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, Mistakes, testing::ValuesIn(kMistakes),
+                         [](const auto& mistake) { return std::string(mistake.param.name); });
+
+TEST_F(ConfigTest, GoodTextHasNoMistake) {
+  const ParseResult result = parse_text(kGood);
+  EXPECT_EQ(listing(result, directory_), "");
+  const Connection& connection = result.gateway.connections.at("prod-berlin");
+  ASSERT_EQ(connection.selectors.size(), 1u);
+  EXPECT_EQ(connection.selectors[0].protocol, 6);
+  EXPECT_EQ(connection.selectors[0].remote_port, 443);
+  EXPECT_EQ(connection.selectors[0].local_port, 0);
+  EXPECT_FALSE(connection.route_based());
+  EXPECT_EQ(result.gateway.ports.at("wan1").mtu_bytes, 1400);
+  EXPECT_EQ(result.gateway.ports.at("wan0").mtu_bytes, 1500);
+}
+
+TEST_F(ConfigTest, ExampleIsAccepted) {
+  std::ifstream file(SALLYPORT_SOURCE_DIR "/tests/config/gateway.example.yaml");
+  std::stringstream text;
+  text << file.rdbuf();
+  ASSERT_FALSE(text.str().empty());
+  const ParseResult result = parse_text(text.str());
+  ASSERT_EQ(listing(result, directory_), "");
+  const Gateway& gateway = result.gateway;
+  EXPECT_EQ(gateway.settings.name, "hq");
+  EXPECT_EQ(gateway.settings.workers, (std::vector<uint32_t>{1, 2}));
+  EXPECT_TRUE(gateway.settings.hugepages);
+  EXPECT_EQ(gateway.ports.at("lan0").device, "net_tap0,iface=hq-lan0");
+  EXPECT_EQ(gateway.public_addresses.at("b").address.to_string(), "198.51.100.1/24");
+  EXPECT_EQ(gateway.public_addresses.at("b").next_hop.to_string(), "198.51.100.254");
+  const auto& lan = gateway.virtual_networks.at("prod").ports.at("lan0");
+  ASSERT_EQ(lan.size(), 2u);
+  EXPECT_EQ(lan[1].to_string(), "2001:db8:0:1::1/64");
+  const Connection& connection = gateway.connections.at("prod-berlin");
+  EXPECT_EQ(connection.mode, Mode::kActiveActive);
+  EXPECT_EQ(connection.public_addresses, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(connection.ike.local_id, "hq.example");
+  EXPECT_EQ(connection.ike.remote_id, "berlin.example");
+  EXPECT_EQ(connection.esp.proposals, (std::vector<std::string>{"aes256gcm16-esn", "aes128gcm16-esn"}));
+  EXPECT_EQ(connection.esp.rekey, std::chrono::hours(1));
+  EXPECT_EQ(connection.esp.replay_window, 1024u);
+  EXPECT_EQ(connection.auth.psk_file, directory_ + "/secrets/berlin.psk");
+  EXPECT_TRUE(connection.route_based());
+  EXPECT_TRUE(connection.initiate);
+  EXPECT_EQ(connection.dpd.delay, std::chrono::seconds(2));
+  EXPECT_FALSE(connection.mobike);
+  ASSERT_TRUE(connection.probe);
+  EXPECT_EQ(connection.probe->interval, std::chrono::milliseconds(100));
+}
+
+TEST_F(ConfigTest, EveryMistakeIsReportedAtOnce) {
+  const ParseResult result =
+      parse_text("gateway: {name: hq, workers: [1, 1]}\nports: {wan0: {devise: x}}\nsite: {}\n");
+  EXPECT_EQ(
+      listing(result, directory_),
+      "gateway.yaml:1:34: gateway.workers[1]: core 1 is there twice (a worker has a core of its own)\n"
+      "gateway.yaml:2:15: ports.wan0: 'device' is missing (a PCI address, or a virtual device of DPDK like "
+      "net_tap0)\n"
+      "gateway.yaml:2:16: ports.wan0: unknown key 'devise' (did you mean 'device'?)\n"
+      "gateway.yaml:3:1: unknown key 'site' (did you mean 'sites'?)\n");
+}
+
+TEST_F(ConfigTest, CertificatesAndIdentitiesPerAddress) {
+  std::string text = kGood;
+  const auto replace = [&text](const std::string& from, const std::string& to) {
+    text.replace(text.find(from), from.size(), to);
+  };
+  replace("{psk_file: secrets/berlin.psk}", "{certificate: hq.pem, key: hq.key, ca: ca.pem}");
+  replace("local_id: hq.example", "local_id: {a: a.example, b: b.example}");
+  const ParseResult result = parse_text(text);
+  ASSERT_EQ(listing(result, directory_), "");
+  const Connection& connection = result.gateway.connections.at("prod-berlin");
+  EXPECT_FALSE(connection.auth.is_psk());
+  EXPECT_EQ(connection.auth.key, directory_ + "/hq.key");
+  EXPECT_EQ(connection.ike.local_ids.at("b"), "b.example");
+}
+
+TEST_F(ConfigTest, TextThatIsNotYaml) {
+  EXPECT_EQ(parse_text("gateway: [1\n").errors.size(), 1u);
+  EXPECT_EQ(parse_text("").errors.size(), 1u);
+  EXPECT_EQ(parse_text("a: 1\n---\nb: 2\n").errors.front().line, 1u);
+  EXPECT_EQ(parse_text(std::string(5u << 20, '#')).errors.size(), 1u);
+  const std::string deep(20000, '[');
+  EXPECT_FALSE(parse_text("gateway: " + deep).ok());
+}
+
+}  // namespace
+}  // namespace sallyport::control
