@@ -52,7 +52,7 @@ std::vector<std::string> read_proposals(Section& section, const std::string& exa
   std::vector<std::string> proposals;
   const auto items = read_list(reader, *value);
   if (value->node.IsSequence() && items.empty())
-    reader.error(*value, "must name at least one proposal", example);
+    reader.error(*value, "names no proposal", "for example [" + example + "]");
   for (const Value& item : items) {
     auto text = read_text(reader, item);
     if (!text) continue;
@@ -115,10 +115,9 @@ void parse_auth(Section& section, Auth& auth) {
   const auto certificate = section.take("certificate");
   const auto key = section.take("key");
   const auto ca = section.take("ca");
-  for (const char* method : {"eap", "radius", "users"})
-    section.refuse(method, "EAP", "use psk_file or a certificate");
-  section.refuse("psk", "a secret in the configuration itself",
-                 "write it to a file with mode 600 and name that with psk_file");
+  bool refused = section.refuse("eap", "EAP", "use psk_file or a certificate");
+  refused |= section.refuse("psk", "a secret in the configuration itself",
+                            "write it to a file with mode 600 and name that with psk_file");
   section.finish();
   if (psk && (certificate || key || ca)) {
     reader.error(*psk, "a connection uses either a shared secret or certificates",
@@ -128,7 +127,7 @@ void parse_auth(Section& section, Auth& auth) {
   if (certificate) auth.certificate = read_certificate_path(reader, *certificate);
   if (key) auth.key = read_secret_path(reader, *key);
   if (ca) auth.ca = read_certificate_path(reader, *ca);
-  if (psk) return;
+  if (psk || refused) return;
   if (!certificate && !key && !ca) {
     reader.error(section.value(), "names neither a secret nor a certificate",
                  "psk_file: FILE, or certificate: FILE with key: FILE and ca: FILE");
