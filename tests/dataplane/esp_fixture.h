@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// SAs of ours beside the oracle's, and bursts through our steps.
+#pragma once
+
+#include "dataplane/esp/decapsulate.h"
+#include "dataplane/esp/encapsulate.h"
+#include "tests/dataplane/esp_oracle.h"
+
+namespace sallyport::dataplane::testing {
+
+inline constexpr uint64_t kNow = 1234567890;
+
+inline api::Address address_of(uint32_t value) {
+  api::Address address{api::Family::kIpv4, {}, {}};
+  for (size_t i = 0; i < 4; ++i)
+    address.bytes.at(i) = static_cast<uint8_t>(value >> (24 - 8 * i));
+  return address;
+}
+
+inline api::SaKeys keys_of(const OracleSa& sa) {
+  api::SaKeys keys{};
+  keys.algorithm = sa.key.size() == 20   ? api::Algorithm::kAes128Gcm16
+                   : sa.key.size() == 28 ? api::Algorithm::kAes192Gcm16
+                                         : api::Algorithm::kAes256Gcm16;
+  keys.key_bytes = static_cast<uint16_t>(sa.key.size());
+  std::memcpy(keys.key.data(), sa.key.data(), sa.key.size());
+  return keys;
+}
+
+// What sallyportd would send for the oracle's SA: it receives on it, or sends on it.
+inline api::SetInboundSa inbound_message(const OracleSa& sa, uint32_t replay_window = 64) {
+  api::SetInboundSa message{};
+  message.spi = sa.spi;
+  message.replay_window = replay_window;
+  message.esn = sa.esn;
+  message.encap = sa.encap;
+  message.keys = keys_of(sa);
+  message.local = address_of(sa.destination);
+  message.remote = address_of(sa.source);
+  message.local_port = sa.destination_port;
+  message.remote_port = sa.source_port;
+  return message;
+}
+
+inline api::SetOutboundSa outbound_message(const OracleSa& sa) {
+  api::SetOutboundSa message{};
+  message.spi = sa.spi;
+  message.slot = 5;
+  message.esn = sa.esn;
+  message.encap = sa.encap;
+  message.keys = keys_of(sa);
+  message.local = address_of(sa.source);
+  message.remote = address_of(sa.destination);
+  message.local_port = sa.source_port;
+  message.remote_port = sa.destination_port;
+  return message;
+}
+
+class EspTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    engine_ = CryptoEngine::create();
+    ASSERT_NE(engine_, nullptr);
+    buffers_before_ = rte_mempool_avail_count(packet_pool());
+  }
+  void TearDown() override {
+    EXPECT_EQ(rte_mempool_avail_count(packet_pool()), buffers_before_) << "packets leaked";
+  }
+
+  void make_inbound(const OracleSa& sa, uint32_t replay_window = 64) {
+    make_inbound(inbound_message(sa, replay_window));
+  }
+  void make_inbound(const api::SetInboundSa& message) {
+    const Refusal refusal = create_inbound_sa(message, inbound_row_, *engine_, SOCKET_ID_ANY, inbound_);
+    ASSERT_EQ(refusal.error, api::Error::kNone) << refusal.text;
+  }
+  void make_outbound(const OracleSa& sa, const OuterPolicy& policy = {}) {
+    make_outbound(outbound_message(sa), policy);
+  }
+  void make_outbound(const api::SetOutboundSa& message, const OuterPolicy& policy = {}) {
+    const OuterEndpoints endpoints{message.local, message.remote, message.local_port, message.remote_port,
+                                   message.encap != 0};
+    ASSERT_EQ(make_outer_header(endpoints, policy, outer_), api::Error::kNone);
+    const Refusal refusal =
+        create_outbound_sa(message, outbound_row_, &outer_, *engine_, SOCKET_ID_ANY, outbound_);
+    ASSERT_EQ(refusal.error, api::Error::kNone) << refusal.text;
+  }
+
+  // Through the outbound steps; the packets come back in `items`, owned by the caller.
+  void encapsulate(std::vector<EncapPacket>& items) {
+    std::vector<CryptoJob> jobs(items.size());
+    for (EncapPacket& item : items) {
+      const Sequence sequence = assign_sequence(*item.sa, item.packet->pkt_len, kNow);
+      item.sequence = sequence.number;
+      item.drop = sequence.drop;
+    }
+    prepare_encapsulation(items, jobs);
+    engine_->encrypt(jobs);
+    finish_encapsulation(items, jobs);
+  }
+  void decapsulate(std::vector<DecapPacket>& items) {
+    std::vector<CryptoJob> jobs(items.size());
+    prepare_decapsulation(items, jobs);
+    engine_->decrypt(jobs);
+    finish_decapsulation(items, jobs, kNow);
+  }
+
+  DecapPacket decap_item(rte_mbuf* packet) {
+    return {packet, inbound_.get(), static_cast<uint16_t>(inbound_->encap ? 28 : 20), 0, 0, kKeep};
+  }
+
+  struct Outcome {
+    api::DropReason drop;
+    Bytes bytes;  // of the packet where it was kept
+  };
+  Outcome receive(rte_mbuf* packet) {
+    std::vector<DecapPacket> items = {decap_item(packet)};
+    decapsulate(items);
+    Outcome outcome{items[0].drop, items[0].drop == kKeep ? to_bytes(items[0].packet) : Bytes{}};
+    rte_pktmbuf_free(items[0].packet);
+    return outcome;
+  }
+  Outcome receive(const Bytes& bytes) { return receive(to_packet(bytes)); }
+  Outcome send(rte_mbuf* packet) {
+    std::vector<EncapPacket> items = {{packet, outbound_.get(), 0, kKeep}};
+    encapsulate(items);
+    Outcome outcome{items[0].drop, items[0].drop == kKeep ? to_bytes(items[0].packet) : Bytes{}};
+    rte_pktmbuf_free(items[0].packet);
+    return outcome;
+  }
+  Outcome send(const Bytes& bytes) { return send(to_packet(bytes)); }
+
+  std::unique_ptr<CryptoEngine> engine_;
+  api::InboundRow inbound_row_{};
+  api::OutboundRow outbound_row_{};
+  OuterHeader outer_{};
+  InboundSaPtr inbound_;
+  OutboundSaPtr outbound_;
+  uint32_t buffers_before_ = 0;
+};
+
+}  // namespace sallyport::dataplane::testing
