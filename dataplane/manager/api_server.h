@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The dataplane's end of the API socket: clients, whole messages in and out, and how much of each is done at a time.
+// What the messages mean is the handler's business. Manager thread.
+//
+// A client that doesn't read is not waited for: its answers queue, its requests are not read meanwhile, and it is cut
+// off when its queue is full. A request is checked (codec.h) before the handler sees it, and wiped after.
+#pragma once
+
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "dataplane/manager/failure.h"
+#include "dataplane/manager/unique_fd.h"
+
+namespace sallyport::dataplane {
+
+using ClientId = uint64_t;  // never used again within one life of the process
+using Bytes = std::vector<std::byte>;
+
+struct Request {
+  ClientId client;
+  api::Type type;
+  uint32_t sequence;
+  std::span<const std::byte> message;
+  std::vector<UniqueFd>& fds;  // of kSetMirror; the handler takes them or they are closed
+};
+
+// Gives a dump's next item, or nothing when there is none left. Other requests may change the tables in between.
+using DumpSource = std::function<std::optional<Bytes>()>;
+
+class ApiServer {
+ public:
+  using Handler = std::function<void(const Request&)>;
+
+  // A socket of mode 0600; one that a dead process left behind is replaced.
+  static Result<std::unique_ptr<ApiServer>> listen(const std::filesystem::path& path);
+  ~ApiServer();
+  ApiServer(const ApiServer&) = delete;
+  ApiServer& operator=(const ApiServer&) = delete;
+
+  // Readable when serve() has something to do.
+  int poll_fd() const { return epoll_.get(); }
+  // Takes new clients and a bounded number of requests from each client that has some.
+  void serve(const Handler& handler);
+
+  // Exactly one of reply, send_hello and dump for each request, now or later; nothing if the client has left.
+  void reply(ClientId client, uint32_t sequence, const Failure& failure, uint32_t count = 0);
+  void send_hello(ClientId client, const api::HelloReply& hello);
+  void dump(ClientId client, uint32_t sequence, DumpSource source);
+  // To every client that has said Hello.
+  void send_event(std::span<const std::byte> event);
+
+ private:
+  struct Dump {
+    uint32_t sequence;
+    uint32_t count = 0;
+    DumpSource source;
+  };
+  struct Client {
+    UniqueFd fd;
+    bool said_hello = false;
+    bool broken = false;
+    uint32_t interest = 0;  // epoll events asked for
+    std::deque<Bytes> queue;
+    std::optional<Dump> dump;
+  };
+
+  ApiServer(std::filesystem::path path, UniqueFd listener, UniqueFd epoll)
+      : path_(std::move(path)), listener_(std::move(listener)), epoll_(std::move(epoll)) {}
+
+  void accept_clients();
+  void read_requests(ClientId id, Client& client, const Handler& handler);
+  void handle(ClientId id, Client& client, size_t size, std::vector<UniqueFd>& fds, const Handler& handler);
+  void send(Client& client, std::span<const std::byte> message);
+  void flush(Client& client);
+  void continue_dump(Client& client);
+  void watch(ClientId id, Client& client);
+  Client* find(ClientId id);
+
+  std::filesystem::path path_;
+  UniqueFd listener_, epoll_;
+  ClientId next_id_ = 1;
+  std::map<ClientId, Client> clients_;
+  alignas(64) std::array<std::byte, api::kMaxMessageBytes> receive_buffer_{};
+};
+
+}  // namespace sallyport::dataplane

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/manager/eal.h"
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_log.h>
+#include <sched.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <mutex>
+#include <string_view>
+
+namespace sallyport::dataplane {
+namespace {
+
+// DPDK has one log stream for the process and no context pointer for it; hence the two variables of this file.
+std::mutex complaint_mutex;
+std::string complaint;
+
+void note_line(std::string_view line) {
+  spdlog::debug("dpdk: {}", line);
+  if (rte_log_cur_msg_loglevel() > static_cast<int>(RTE_LOG_WARNING)) return;
+  const std::lock_guard lock(complaint_mutex);
+  complaint = line;
+}
+
+ssize_t write_log(void*, const char* text, size_t size) {
+  std::string_view rest(text, size);
+  while (!rest.empty()) {
+    const auto end = rest.find('\n');
+    if (const auto line = rest.substr(0, end); !line.empty()) note_line(line);
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+  }
+  return static_cast<ssize_t>(size);
+}
+
+void take_over_log() {
+  cookie_io_functions_t functions{};
+  functions.write = write_log;
+  FILE* stream = fopencookie(nullptr, "w", functions);
+  if (stream == nullptr) return;
+  setvbuf(stream, nullptr, _IOLBF, 4096);
+  rte_openlog_stream(stream);
+}
+
+// "0@(0,1,2),1@1,2@2": the manager may run anywhere, each worker on its own core.
+std::string lcore_map(const std::vector<uint32_t>& worker_cores) {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  sched_getaffinity(0, sizeof allowed, &allowed);
+  std::string map;
+  for (unsigned core = 0; core < CPU_SETSIZE; ++core)
+    if (CPU_ISSET(core, &allowed)) map += (map.empty() ? "0@(" : ",") + std::to_string(core);
+  map += ")";
+  for (unsigned worker = 0; worker < worker_cores.size(); ++worker)
+    map += "," + std::to_string(lcore_of_worker(worker)) + "@" + std::to_string(worker_cores[worker]);
+  return map;
+}
+
+std::vector<std::string> eal_arguments(const Options& options) {
+  std::vector<std::string> arguments = {
+      "sallyport-dataplane", "--lcores", lcore_map(options.worker_cores), "--main-lcore", "0", "--in-memory",
+      "--no-telemetry", "--file-prefix", "sallyport" + std::to_string(getpid()), "-m",
+      std::to_string(options.memory_mb)};
+  if (options.memory_kind == MemoryKind::kNoHuge)
+    arguments.push_back("--no-huge");
+  else
+    arguments.push_back("--single-file-segments");  // what virtio-user ports need
+  // Naming one device that can't exist leaves all others alone until a port asks for one by its address.
+  if (access("/sys/bus/pci/devices", R_OK) == 0 && options.memory_kind == MemoryKind::kHuge)
+    arguments.insert(arguments.end(), {"-a", "pci:ffff:ff:1f.7"});
+  else
+    arguments.push_back("--no-pci");
+  return arguments;
+}
+
+}  // namespace
+
+Result<Eal> Eal::start(const Options& options) {
+  take_over_log();
+  auto arguments = eal_arguments(options);
+  std::vector<char*> argv;
+  for (auto& argument : arguments) argv.push_back(argument.data());
+  if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) >= 0) return Eal();
+  const int error = rte_errno;
+  auto reason = take_complaint();
+  if (reason.empty()) reason = rte_strerror(error);
+  return Failure{api::Error::kDeviceFailed,
+                 "DPDK did not start with " + std::to_string(options.memory_mb) + " MB and " +
+                     std::to_string(options.worker_cores.size()) + " workers: " + reason +
+                     "; --log-level debug shows more"};
+}
+
+Eal::~Eal() {
+  if (running_) rte_eal_cleanup();
+}
+
+std::string Eal::take_complaint() {
+  const std::lock_guard lock(complaint_mutex);
+  return std::exchange(complaint, {});
+}
+
+}  // namespace sallyport::dataplane

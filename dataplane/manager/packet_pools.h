@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The packet buffers, one pool for each NUMA socket that a port or the manager asks for. Manager thread; the pools
+// themselves are used by all.
+#pragma once
+
+#include <rte_mempool.h>
+
+#include <map>
+
+#include "dataplane/manager/failure.h"
+
+namespace sallyport::dataplane {
+
+class PacketPools {
+ public:
+  // A quarter of `memory_mb` goes to each pool; a buffer holds a frame of `max_mtu_bytes` in one segment, with headroom
+  // for the outer headers and tailroom for the ESP trailer.
+  PacketPools(uint32_t memory_mb, uint32_t max_mtu_bytes);
+  ~PacketPools();
+  PacketPools(const PacketPools&) = delete;
+  PacketPools& operator=(const PacketPools&) = delete;
+
+  // The pool of that socket, made when first asked for; SOCKET_ID_ANY is the manager's own socket.
+  Result<rte_mempool*> of_socket(int socket);
+  uint32_t buffers() const { return buffers_; }  // of one pool
+
+ private:
+  uint32_t buffers_;
+  uint16_t room_bytes_;
+  std::map<int, rte_mempool*> pools_;
+};
+
+}  // namespace sallyport::dataplane
