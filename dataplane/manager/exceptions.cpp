@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/manager/exceptions.h"
+
+#include <rte_ring.h>
+
+#include "dataplane/manager/codec.h"
+#include "dataplane/path/mirror_filter.h"
+#include "dataplane/path/path_mtu.h"
+
+namespace sallyport::dataplane {
+namespace {
+
+constexpr unsigned kBurst = 32;
+
+std::span<const uint8_t> data_of(const rte_mbuf& packet) {
+  return {rte_pktmbuf_mtod(&packet, const uint8_t*), packet.data_len};
+}
+
+api::Address address_of(uint32_t address_be) {
+  api::Address address{};
+  address.family = api::Family::kIpv4;
+  std::memcpy(address.bytes.data(), &address_be, sizeof address_be);
+  return address;
+}
+
+}  // namespace
+
+Exceptions::Exceptions(const ExceptionParts& parts)
+    : parts_(parts), hold_queue_([this](rte_mbuf* packet, api::DropReason reason) { drop(packet, reason); }) {}
+
+unsigned Exceptions::drain_workers(uint64_t now_ns) {
+  unsigned done = 0;
+  for (uint32_t worker = 0; worker < parts_.rings.workers(); ++worker) {
+    std::array<void*, kBurst> packets;
+    const unsigned count =
+        rte_ring_sc_dequeue_burst(parts_.rings.exceptions(worker), packets.data(), kBurst, nullptr);
+    for (unsigned i = 0; i < count; ++i) handle_punt(static_cast<rte_mbuf*>(packets[i]), now_ns);
+    done += count;
+    WorkerEvent event;
+    for (unsigned i = 0; i < kBurst && parts_.rings.pop_event(worker, event); ++i, ++done) tell(event);
+  }
+  return done;
+}
+
+void Exceptions::handle_punt(rte_mbuf* packet, uint64_t now_ns) {
+  const PacketMeta& meta = meta_of(packet);
+  switch (meta.kind) {
+    case MetaKind::kPuntPort: return write(parts_.ports.mirror(meta.port_id), packet);
+    case MetaKind::kPuntVrf: return write(parts_.networks.mirror(meta.vrf_id), packet);
+    case MetaKind::kUnresolved: return hold(packet, now_ns);
+    case MetaKind::kPathMtuIcmp: learn_path_mtu(*packet, now_ns); break;
+    default: break;  // nothing else is ever put there
+  }
+  rte_pktmbuf_free(packet);
+}
+
+void Exceptions::write(Mirror* mirror, rte_mbuf* packet) {
+  if (mirror == nullptr) return drop(packet, api::DropReason::kMirrorAbsent);
+  if (!mirror->write(*packet)) return drop(packet, api::DropReason::kMirrorWriteFailed);
+  rte_pktmbuf_free(packet);
+}
+
+void Exceptions::hold(rte_mbuf* packet, uint64_t now_ns) {
+  const PacketMeta meta = meta_of(packet);
+  // It may have been resolved while the packet was on its way here.
+  const Neighbour* neighbour = parts_.context.world.neighbours.at(meta.neighbour_id);
+  if (neighbour != nullptr && neighbour->resolved) {
+    meta_of(packet).kind = MetaKind::kInjectNeighbour;
+    return inject(meta.next_hop_be % parts_.rings.workers(), packet);
+  }
+  if (!hold_queue_.hold({meta.port_id, meta.next_hop_be}, packet, now_ns)) return;
+  auto event = make_message<api::NeighbourWanted>(api::Type::kNeighbourWanted, 0);
+  event.port_id = meta.port_id;
+  event.address = address_of(meta.next_hop_be);
+  parts_.context.send_event(std::as_bytes(std::span(&event, 1)));
+}
+
+void Exceptions::neighbour_resolved(const api::SetNeighbour& neighbour) {
+  if (neighbour.mac == api::Mac{}) return;
+  const uint32_t address_be = ipv4_be(neighbour.address);
+  for (rte_mbuf* packet : hold_queue_.release({neighbour.port_id, address_be})) {
+    PacketMeta& meta = meta_of(packet);
+    meta.kind = MetaKind::kInjectNeighbour;
+    meta.neighbour_id = neighbour.neighbour_id;
+    inject(address_be % parts_.rings.workers(), packet);
+  }
+}
+
+void Exceptions::learn_path_mtu(const rte_mbuf& packet, uint64_t now_ns) {
+  const auto quoted = read_fragmentation_needed(data_of(packet));
+  if (!quoted) return;
+  const uint32_t tunnel_id = parts_.sas.tunnel_of(*quoted);
+  if (tunnel_id != api::kNone) parts_.tunnels.learn_path_mtu(tunnel_id, quoted->mtu_bytes, now_ns);
+}
+
+void Exceptions::read_port_mirror(uint32_t port_id) {
+  Mirror* mirror = parts_.ports.mirror(port_id);
+  const Port* port = parts_.ports.find(port_id);
+  if (mirror == nullptr || port == nullptr) return;
+  std::array<rte_mbuf*, kBurst> packets;
+  const unsigned count = mirror->read(*parts_.ports.pool(port_id), packets);
+  for (rte_mbuf* packet : std::span(packets).first(count)) {
+    if (const auto verdict = mirror_may_send(data_of(*packet), *port); verdict != kKeep) {
+      drop(packet, verdict);
+      continue;
+    }
+    PacketMeta& meta = meta_of(packet);
+    meta = {};
+    meta.kind = MetaKind::kInjectPort;
+    meta.port_id = port_id;
+    inject(port_id % parts_.rings.workers(), packet);
+  }
+}
+
+void Exceptions::read_vrf_mirror(uint32_t vrf_id) {
+  Mirror* mirror = parts_.networks.mirror(vrf_id);
+  const auto pool = parts_.context.pools.of_socket(-1);
+  if (mirror == nullptr || !pool.ok()) return;
+  std::array<rte_mbuf*, kBurst> packets;
+  const unsigned count = mirror->read(*pool.value(), packets);
+  for (rte_mbuf* packet : std::span(packets).first(count)) {
+    PacketMeta& meta = meta_of(packet);
+    meta = {};
+    meta.kind = MetaKind::kInjectVrf;
+    meta.vrf_id = vrf_id;
+    inject(vrf_id % parts_.rings.workers(), packet);
+  }
+}
+
+void Exceptions::inject(uint32_t worker, rte_mbuf* packet) {
+  if (rte_ring_sp_enqueue(parts_.rings.injections(worker), packet) != 0)
+    drop(packet, api::DropReason::kPuntRingFull);
+}
+
+void Exceptions::drop(rte_mbuf* packet, api::DropReason reason) {
+  auto& counter = parts_.counters.drops[static_cast<size_t>(reason)];
+  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  rte_pktmbuf_free(packet);
+}
+
+void Exceptions::tell(const WorkerEvent& event) {
+  if (event.kind == EventKind::kPeerMoved) {
+    auto message = make_message<api::PeerMoved>(api::Type::kPeerMoved, 0);
+    message.slot = event.slot;
+    message.spi = event.spi;
+    message.remote = address_of(event.remote_be);
+    message.remote_port = event.remote_port;
+    parts_.context.send_event(std::as_bytes(std::span(&message, 1)));
+  } else if (event.kind == EventKind::kSaExpired) {
+    auto message = make_message<api::SaExpired>(api::Type::kSaExpired, 0);
+    message.direction = event.outbound ? api::Direction::kOutbound : api::Direction::kInbound;
+    message.slot = event.slot;
+    message.spi = event.spi;
+    message.hard = event.hard;
+    message.cause = static_cast<api::ExpireCause>(event.cause);
+    parts_.context.send_event(std::as_bytes(std::span(&message, 1)));
+  }
+}
+
+}  // namespace sallyport::dataplane

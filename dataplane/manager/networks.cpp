@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/manager/networks.h"
+
+#include <rte_byteorder.h>
+
+#include "dataplane/manager/codec.h"
+#include "dataplane/manager/dump.h"
+
+namespace sallyport::dataplane {
+namespace {
+
+uint32_t host_order(const api::Address& address) { return rte_be_to_cpu_32(ipv4_be(address)); }
+
+Failure to_failure(FibResult result, const api::Prefix& prefix) {
+  switch (result) {
+    case FibResult::kDone:
+    case FibResult::kUnchanged: return success();
+    case FibResult::kNotFound: return {api::Error::kNotFound, "there is no route to " + to_text(prefix)};
+    case FibResult::kFull:
+      return {api::Error::kExhausted, "route to " + to_text(prefix) + ": the virtual network's route table is full"};
+    case FibResult::kInvalid: break;
+  }
+  return {api::Error::kInvalid, "route to " + to_text(prefix) + ": the route table does not take it"};
+}
+
+}  // namespace
+
+// The workers have stopped: nothing reads the World any more.
+Networks::~Networks() {
+  for (const auto& [id, entry] : entries_) context_.world.vrfs.publish(id, nullptr);
+}
+
+Failure Networks::set_vrf(const api::SetVrf& message) {
+  if (const auto it = entries_.find(message.vrf_id); it != entries_.end()) {
+    it->second.message = message;
+    return success();
+  }
+  auto vrf = std::make_unique<Vrf>();
+  const FibConfig config{.vrf_id = message.vrf_id, .qsbr = context_.world.qsbr()};
+  vrf->id = message.vrf_id;
+  vrf->fib4 = Ipv4Fib::create(config);
+  if (!vrf->fib4)
+    return {api::Error::kExhausted, "virtual network " + std::string(text_of(message.name)) + ": its route table takes " +
+                                        std::to_string((fib_memory_bytes(config) >> 20) + 1) +
+                                        " MB that are not left; give the dataplane more --memory"};
+  context_.world.vrfs.publish(message.vrf_id, vrf.get());
+  entries_.emplace(message.vrf_id, Entry{message, std::move(vrf), nullptr});
+  return success();
+}
+
+Failure Networks::delete_vrf(uint32_t id) {
+  const auto it = entries_.find(id);
+  if (it == entries_.end()) return not_found("virtual network", id);
+  if (it->second.routes > 0)
+    return {api::Error::kInUse, "virtual network " + std::string(text_of(it->second.message.name)) + " has " +
+                                    std::to_string(it->second.routes) + " routes; delete those first"};
+  if (auto failure = context_.references.check_unused(ObjectKind::kVrf, id, "virtual network",
+                                                      "ports, groups or tunnels");
+      failure.failed())
+    return failure;
+  context_.world.vrfs.publish(id, nullptr);
+  context_.retirer.retire(std::move(it->second.vrf));
+  entries_.erase(it);
+  return success();
+}
+
+Failure Networks::set_route(const api::SetRoute& message) {
+  if (auto failure = check_ipv4_family(message.prefix.address); failure.failed()) return failure;
+  const auto it = entries_.find(message.vrf_id);
+  if (it == entries_.end()) return not_found("virtual network", message.vrf_id);
+  const NextHopGroup* group = context_.world.groups.at(message.group_id);
+  if (group == nullptr) return not_found("group", message.group_id);
+  if (group->vrf_id() != message.vrf_id)
+    return {api::Error::kInvalid, "route to " + to_text(message.prefix) + ": group " +
+                                      std::to_string(message.group_id) + " belongs to another virtual network"};
+  const uint32_t prefix = host_order(message.prefix.address);
+  if (auto failure =
+          to_failure(it->second.vrf->fib4->add(prefix, message.prefix.length, message.group_id), message.prefix);
+      failure.failed())
+    return failure;
+  context_.references.add(ObjectKind::kGroup, message.group_id);
+  const auto [route, is_new] = routes_.try_emplace({message.vrf_id, prefix, message.prefix.length}, message);
+  if (is_new)
+    ++it->second.routes;
+  else
+    context_.references.drop(ObjectKind::kGroup, std::exchange(route->second, message).group_id);
+  return success();
+}
+
+Failure Networks::delete_route(const api::DeleteRoute& message) {
+  if (auto failure = check_ipv4_family(message.prefix.address); failure.failed()) return failure;
+  const uint32_t prefix = host_order(message.prefix.address);
+  const auto route = routes_.find({message.vrf_id, prefix, message.prefix.length});
+  if (route == routes_.end()) return {api::Error::kNotFound, "there is no route to " + to_text(message.prefix)};
+  Entry& entry = entries_.at(message.vrf_id);
+  if (auto failure = to_failure(entry.vrf->fib4->remove(prefix, message.prefix.length), message.prefix);
+      failure.failed())
+    return failure;
+  context_.references.drop(ObjectKind::kGroup, route->second.group_id);
+  --entry.routes;
+  routes_.erase(route);
+  return success();
+}
+
+Failure Networks::set_mirror(uint32_t id, Mirror mirror) {
+  const auto it = entries_.find(id);
+  if (it == entries_.end()) return not_found("virtual network", id);
+  it->second.mirror = std::make_unique<Mirror>(std::move(mirror));
+  it->second.vrf->has_mirror.store(true, std::memory_order_release);
+  return success();
+}
+
+Mirror* Networks::mirror(uint32_t id) {
+  const auto it = entries_.find(id);
+  return it == entries_.end() ? nullptr : it->second.mirror.get();
+}
+
+DumpSource Networks::dump_vrfs() const {
+  return dump_of(entries_, [](uint32_t, const Entry& entry) { return entry.message; });
+}
+
+DumpSource Networks::dump_routes() const {
+  return dump_of(routes_, [](const RouteKey&, const api::SetRoute& message) { return message; });
+}
+
+}  // namespace sallyport::dataplane

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/manager/sas.h"
+
+#include <rte_byteorder.h>
+#include <rte_lcore.h>
+#include <spdlog/fmt/fmt.h>
+
+#include "dataplane/manager/codec.h"
+#include "dataplane/manager/dump.h"
+
+namespace sallyport::dataplane {
+namespace {
+
+constexpr uint32_t kSlotMask = api::kSlotMask;
+
+template <typename Row>
+void clear(Row& row) {
+  static_assert(sizeof(Row) == 8 * sizeof(api::Counter));
+  auto* counters = reinterpret_cast<api::Counter*>(&row);
+  for (unsigned i = 0; i < 8; ++i) counters[i].store(0, std::memory_order_relaxed);
+}
+
+template <typename Message>
+OuterEndpoints endpoints_of(const Message& message) {
+  return {message.local, message.remote, message.local_port, message.remote_port, message.encap != 0};
+}
+
+template <typename Message>
+void put_endpoints(Message& message, const OuterEndpoints& endpoints) {
+  message.local = endpoints.local;
+  message.remote = endpoints.remote;
+  message.local_port = endpoints.local_port;
+  message.remote_port = endpoints.remote_port;
+  message.encap = endpoints.encap;
+}
+
+// What may differ between two messages about one SA that is to stay as it is.
+void forget_volatile(api::SetInboundSa&) {}
+void forget_volatile(api::SetOutboundSa& message) { message.activate = message.may_have_sent = 0; }
+
+template <typename Message>
+bool same_bytes(const Message& a, const Message& b) {
+  return std::memcmp(static_cast<const void*>(&a), static_cast<const void*>(&b), sizeof a) == 0;
+}
+
+template <typename Message>
+api::UpdateSa move_of(const Message& message, api::Direction direction, uint32_t slot) {
+  auto update = make_message<api::UpdateSa>(api::Type::kUpdateSa, 0);
+  update.direction = direction;
+  update.slot = slot;
+  update.spi = message.spi;
+  put_endpoints(update, endpoints_of(message));
+  return update;
+}
+
+uint64_t remote_key(const api::Address& remote, uint16_t port) { return uint64_t{ipv4_be(remote)} << 32 | port; }
+
+Failure no_such_sa(const char* direction, uint32_t slot, uint32_t spi) {
+  return {api::Error::kNotFound, fmt::format("there is no {} SA with SPI {:08x} in slot {}", direction, spi, slot)};
+}
+
+Failure slot_taken(const char* direction, uint32_t slot, uint32_t spi, uint32_t found) {
+  return {api::Error::kInUse,
+          found == spi
+              ? fmt::format("{} SA {:08x} is installed with other parameters; delete it first", direction, spi)
+              : fmt::format("{} slot {} belongs to SA {:08x}; delete it first", direction, slot, found)};
+}
+
+int any_socket() { return static_cast<int>(rte_socket_id()); }
+
+}  // namespace
+
+// The workers have stopped: nothing reads the World any more. The rows stay for the next life.
+Sas::~Sas() {
+  for (const auto& [slot, record] : inbound_) context_.world.inbound_sas.publish(slot, nullptr);
+  for (const auto& [slot, record] : outbound_) context_.world.outbound_sas.publish(slot, nullptr);
+}
+
+template <typename Message>
+Sas::Match Sas::compare(const StoredSaMessage<Message>& stored, const Message& message) {
+  auto old = stored.message();
+  if (old.spi != message.spi) return Match::kOther;
+  auto now = StoredSaMessage<Message>(message).message();
+  old.header = now.header = {};
+  forget_volatile(old);
+  forget_volatile(now);
+  if (same_bytes(old, now)) return Match::kSame;
+  put_endpoints(old, endpoints_of(now));
+  return same_bytes(old, now) ? Match::kMoved : Match::kOther;
+}
+
+Failure Sas::check_slot(uint32_t slot, uint32_t tunnel_id, const std::set<uint32_t>& dying) const {
+  if (slot >= state_.slots())
+    return {api::Error::kExhausted,
+            fmt::format("slot {} is beyond the {} of this dataplane; raise --slots", slot, state_.slots())};
+  if (dying.contains(slot))
+    return {api::Error::kInUse, fmt::format("slot {} is being freed; wait for the answer to the deletion", slot)};
+  if (!tunnels_.contains(tunnel_id)) return not_found("tunnel", tunnel_id);
+  return success();
+}
+
+Failure Sas::set_inbound(const api::SetInboundSa& message) {
+  const uint32_t slot = message.spi & kSlotMask;
+  if (auto failure = check_slot(slot, message.tunnel_id, dying_inbound_); failure.failed()) return failure;
+  const auto it = inbound_.find(slot);
+  const Match match = it == inbound_.end() ? Match::kAbsent : compare(it->second->stored, message);
+  switch (match) {
+    case Match::kAbsent: return install(message, slot);
+    case Match::kSame: return success();
+    case Match::kMoved: return move_inbound(move_of(message, api::Direction::kInbound, slot));
+    case Match::kOther: break;
+  }
+  return slot_taken("inbound", slot, message.spi, it->second->sa->spi);
+}
+
+Failure Sas::install(const api::SetInboundSa& message, uint32_t slot) {
+  auto record = std::make_unique<InboundRecord>(message);
+  const auto error =
+      record->selectors.assign(std::span(message.local_selectors).first(message.local_selector_count),
+                               std::span(message.remote_selectors).first(message.remote_selector_count));
+  if (error != api::Error::kNone) return {error, fmt::format("SA {:08x}: no IPv4 traffic selector on a side", message.spi)};
+  const auto refusal = create_inbound_sa(message, state_.inbound()[slot], engine_, any_socket(), record->sa);
+  if (refusal.error != api::Error::kNone)
+    return {refusal.error, fmt::format("inbound SA {:08x}: {}", message.spi, refusal.text)};
+  record->sa->selectors = &record->selectors;
+  context_.world.inbound_sas.publish(slot, record->sa.get());
+  context_.references.add(ObjectKind::kTunnel, message.tunnel_id);
+  inbound_.emplace(slot, std::move(record));
+  return success();
+}
+
+Failure Sas::set_outbound(const api::SetOutboundSa& message) {
+  if (auto failure = check_slot(message.slot, message.tunnel_id, dying_outbound_); failure.failed()) return failure;
+  const auto it = outbound_.find(message.slot);
+  const Match match = it == outbound_.end() ? Match::kAbsent : compare(it->second->stored, message);
+  Failure failure = success();
+  switch (match) {
+    case Match::kAbsent: failure = install(message); break;
+    case Match::kSame: break;
+    case Match::kMoved: failure = move_outbound(move_of(message, api::Direction::kOutbound, message.slot)); break;
+    case Match::kOther: return slot_taken("outbound", message.slot, message.spi, it->second->sa->spi);
+  }
+  if (!failure.failed() && message.activate) tunnels_.activate(message.tunnel_id, message.slot);
+  return failure;
+}
+
+Failure Sas::install(const api::SetOutboundSa& message) {
+  auto record = std::make_unique<OutboundRecord>(message);
+  auto error = record->selectors.assign(std::span(message.local_selectors).first(message.local_selector_count),
+                                        std::span(message.remote_selectors).first(message.remote_selector_count));
+  if (error != api::Error::kNone) return {error, fmt::format("SA {:08x}: no IPv4 traffic selector on a side", message.spi)};
+  record->outer = std::make_unique<OuterHeader>();
+  error = make_outer_header(endpoints_of(message), tunnels_.policy(message.tunnel_id), *record->outer);
+  if (error != api::Error::kNone)
+    return {error, fmt::format("outbound SA {:08x}: no outer header can be made from {} to {}", message.spi,
+                               to_text(message.local), to_text(message.remote))};
+  const auto refusal = create_outbound_sa(message, state_.outbound()[message.slot], record->outer.get(), engine_,
+                                          any_socket(), record->sa);
+  if (refusal.error != api::Error::kNone)
+    return {refusal.error, fmt::format("outbound SA {:08x}: {}", message.spi, refusal.text)};
+  record->sa->selectors = &record->selectors;
+  context_.world.outbound_sas.publish(message.slot, record->sa.get());
+  context_.references.add(ObjectKind::kTunnel, message.tunnel_id);
+  outbound_of_tunnel_[message.tunnel_id].insert(message.slot);
+  outbound_by_spi_.emplace(message.spi, message.slot);
+  outbound_.emplace(message.slot, std::move(record));
+  return success();
+}
+
+Failure Sas::update(const api::UpdateSa& message) {
+  return message.direction == api::Direction::kInbound ? move_inbound(message) : move_outbound(message);
+}
+
+Failure Sas::move_inbound(const api::UpdateSa& message) {
+  const auto it = inbound_.find(message.slot);
+  if (it == inbound_.end() || it->second->sa->spi != message.spi)
+    return no_such_sa("inbound", message.slot, message.spi);
+  if (auto failure = check_ipv4_family(message.remote); failure.failed()) return failure;
+  InboundRecord& record = *it->second;
+  auto stored = record.stored.message();
+  put_endpoints(stored, endpoints_of(message));
+  record.stored = StoredSaMessage<api::SetInboundSa>(stored);
+  record.sa->encap.store(message.encap != 0, std::memory_order_relaxed);
+  record.sa->remote.store(remote_key(message.remote, message.remote_port), std::memory_order_relaxed);
+  return success();
+}
+
+Failure Sas::move_outbound(const api::UpdateSa& message) {
+  const auto it = outbound_.find(message.slot);
+  if (it == outbound_.end() || it->second->sa->spi != message.spi)
+    return no_such_sa("outbound", message.slot, message.spi);
+  return replace_header(*it->second, endpoints_of(message));
+}
+
+// Copy and swap: sequence numbers and lifetimes belong to the SA and are not touched.
+Failure Sas::replace_header(OutboundRecord& record, const OuterEndpoints& endpoints) {
+  auto stored = record.stored.message();
+  auto header = std::make_unique<OuterHeader>();
+  const auto error = make_outer_header(endpoints, tunnels_.policy(stored.tunnel_id), *header);
+  if (error != api::Error::kNone)
+    return {error, fmt::format("outbound SA {:08x}: no outer header can be made from {} to {}", stored.spi,
+                               to_text(endpoints.local), to_text(endpoints.remote))};
+  put_endpoints(stored, endpoints);
+  record.stored = StoredSaMessage<api::SetOutboundSa>(stored);
+  record.sa->outer.store(header.get(), std::memory_order_release);
+  context_.retirer.retire(std::exchange(record.outer, std::move(header)));
+  return success();
+}
+
+Failure Sas::remove(const api::DeleteSa& message, std::function<void()> done) {
+  return message.direction == api::Direction::kInbound ? remove_inbound(message, std::move(done))
+                                                       : remove_outbound(message, std::move(done));
+}
+
+Failure Sas::remove_inbound(const api::DeleteSa& message, std::function<void()> done) {
+  const auto it = inbound_.find(message.slot);
+  if (it == inbound_.end() || it->second->sa->spi != message.spi)
+    return no_such_sa("inbound", message.slot, message.spi);
+  std::shared_ptr<InboundRecord> record = std::move(it->second);
+  inbound_.erase(it);
+  context_.world.inbound_sas.publish(message.slot, nullptr);
+  context_.references.drop(ObjectKind::kTunnel, record->sa->tunnel_id);
+  dying_inbound_.insert(message.slot);
+  context_.retirer.after_grace([this, record, slot = message.slot, done = std::move(done)] {
+    clear(state_.inbound()[slot]);
+    dying_inbound_.erase(slot);
+    done();
+  });
+  return success();
+}
+
+Failure Sas::remove_outbound(const api::DeleteSa& message, std::function<void()> done) {
+  const auto it = outbound_.find(message.slot);
+  if (it == outbound_.end() || it->second->sa->spi != message.spi)
+    return no_such_sa("outbound", message.slot, message.spi);
+  std::shared_ptr<OutboundRecord> record = std::move(it->second);
+  outbound_.erase(it);
+  const uint32_t tunnel_id = record->sa->tunnel_id;
+  if (tunnels_.active(tunnel_id) == message.slot) tunnels_.activate(tunnel_id, api::kNone);
+  context_.world.outbound_sas.publish(message.slot, nullptr);
+  context_.references.drop(ObjectKind::kTunnel, tunnel_id);
+  outbound_of_tunnel_[tunnel_id].erase(message.slot);
+  if (outbound_of_tunnel_[tunnel_id].empty()) outbound_of_tunnel_.erase(tunnel_id);
+  const auto [first, last] = outbound_by_spi_.equal_range(message.spi);
+  for (auto entry = first; entry != last; ++entry)
+    if (entry->second == message.slot) {
+      outbound_by_spi_.erase(entry);
+      break;
+    }
+  dying_outbound_.insert(message.slot);
+  context_.retirer.after_grace([this, record, slot = message.slot, done = std::move(done)] {
+    clear(state_.outbound()[slot]);
+    dying_outbound_.erase(slot);
+    done();
+  });
+  return success();
+}
+
+void Sas::refresh_headers(uint32_t tunnel_id) {
+  const auto slots = outbound_of_tunnel_.find(tunnel_id);
+  if (slots == outbound_of_tunnel_.end()) return;
+  for (const uint32_t slot : slots->second) {
+    OutboundRecord& record = *outbound_.at(slot);
+    const auto stored = record.stored.message();
+    OuterHeader wanted{};
+    if (make_outer_header(endpoints_of(stored), tunnels_.policy(tunnel_id), wanted) != api::Error::kNone) continue;
+    if (wanted.df == record.outer->df && wanted.dscp_policy == record.outer->dscp_policy &&
+        wanted.tos == record.outer->tos)
+      continue;
+    (void)replace_header(record, endpoints_of(stored));  // what made a header a line above makes one again
+  }
+}
+
+uint32_t Sas::tunnel_of(const QuotedEsp& quoted) const {
+  const auto [first, last] = outbound_by_spi_.equal_range(quoted.spi);
+  for (auto entry = first; entry != last; ++entry) {
+    const OutboundRecord& record = *outbound_.at(entry->second);
+    const auto stored = record.stored.message();
+    if (ipv4_be(stored.local) == quoted.local_be && ipv4_be(stored.remote) == quoted.remote_be &&
+        (stored.encap ? stored.remote_port : 0) == quoted.remote_port)
+      return stored.tunnel_id;
+  }
+  return api::kNone;
+}
+
+DumpSource Sas::dump_inbound() const {
+  return dump_of(inbound_, [](uint32_t, const auto& record) { return record->stored.message(); });
+}
+
+DumpSource Sas::dump_outbound() const {
+  return dump_of(outbound_, [this](uint32_t slot, const auto& record) {
+    auto message = record->stored.message();
+    message.activate = tunnels_.active(message.tunnel_id) == slot;
+    message.may_have_sent = 1;
+    return message;
+  });
+}
+
+}  // namespace sallyport::dataplane

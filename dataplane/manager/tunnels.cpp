@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/manager/tunnels.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "dataplane/manager/codec.h"
+#include "dataplane/manager/dump.h"
+
+namespace sallyport::dataplane {
+namespace {
+
+constexpr uint16_t kDefaultMtuBytes = 1500;
+constexpr std::array<uint16_t, 4> kPlateaus = {4352, 2002, 1492, 1006};  // RFC 1191 section 7.1
+
+uint16_t plateau_below(uint16_t mtu_bytes) {
+  const auto it = std::find_if(kPlateaus.begin(), kPlateaus.end(), [&](uint16_t p) { return p < mtu_bytes; });
+  return it == kPlateaus.end() ? kMinPathMtuBytes : *it;
+}
+
+}  // namespace
+
+// The workers have stopped: nothing reads the World any more.
+Tunnels::~Tunnels() {
+  for (const auto& [id, entry] : entries_) context_.world.tunnels.publish(id, nullptr);
+}
+
+Failure Tunnels::set_tunnel(const api::SetTunnel& message) {
+  if (message.tunnel_id >= context_.world.tunnels.capacity())
+    return {api::Error::kExhausted, "tunnel ids must be below " + std::to_string(context_.world.tunnels.capacity())};
+  if (context_.world.vrfs.at(message.vrf_id) == nullptr) return not_found("virtual network", message.vrf_id);
+  if (message.neighbour_id != api::kNone && context_.world.neighbours.at(message.neighbour_id) == nullptr)
+    return not_found("neighbour", message.neighbour_id);
+  const auto it = entries_.find(message.tunnel_id);
+  if (it != entries_.end() && it->second.message.vrf_id != message.vrf_id)
+    return {api::Error::kInUse, "tunnel " + std::string(text_of(message.name)) +
+                                    " belongs to another virtual network; delete it first"};
+  context_.references.add(ObjectKind::kNeighbour, message.neighbour_id);
+  if (it == entries_.end()) {
+    context_.references.add(ObjectKind::kVrf, message.vrf_id);
+    Entry& entry = entries_[message.tunnel_id];
+    entry.message = message;
+    entry.tunnel = std::make_unique<Tunnel>();
+    entry.tunnel->id = message.tunnel_id;
+    entry.tunnel->vrf_id = message.vrf_id;
+    entry.tunnel->neighbour_id = message.neighbour_id;
+    entry.tunnel->mss_clamp = message.mss_clamp != 0;
+    entry.tunnel->path_mtu_bytes = port_mtu(entry);
+    context_.world.tunnels.publish(message.tunnel_id, entry.tunnel.get());
+    return success();
+  }
+  Entry& entry = it->second;
+  context_.references.drop(ObjectKind::kNeighbour, entry.message.neighbour_id);
+  entry.message = message;
+  entry.tunnel->neighbour_id.store(message.neighbour_id, std::memory_order_release);
+  entry.tunnel->mss_clamp.store(message.mss_clamp != 0, std::memory_order_relaxed);
+  update_path_mtu(entry);
+  return success();
+}
+
+Failure Tunnels::delete_tunnel(uint32_t id) {
+  const auto it = entries_.find(id);
+  if (it == entries_.end()) return not_found("tunnel", id);
+  if (auto failure = context_.references.check_unused(ObjectKind::kTunnel, id, "tunnel", "groups or SAs");
+      failure.failed())
+    return failure;
+  context_.references.drop(ObjectKind::kNeighbour, it->second.message.neighbour_id);
+  context_.references.drop(ObjectKind::kVrf, it->second.message.vrf_id);
+  context_.world.tunnels.publish(id, nullptr);
+  context_.retirer.retire(std::move(it->second.tunnel));
+  entries_.erase(it);
+  return success();
+}
+
+OuterPolicy Tunnels::policy(uint32_t id) const {
+  const auto it = entries_.find(id);
+  if (it == entries_.end()) return {};
+  return {it->second.message.df, it->second.message.dscp_policy, it->second.message.dscp};
+}
+
+void Tunnels::activate(uint32_t id, uint32_t slot) {
+  if (const auto it = entries_.find(id); it != entries_.end())
+    it->second.tunnel->outbound_slot.store(slot, std::memory_order_release);
+}
+
+uint32_t Tunnels::active(uint32_t id) const {
+  const auto it = entries_.find(id);
+  return it == entries_.end() ? api::kNone : it->second.tunnel->outbound_slot.load(std::memory_order_relaxed);
+}
+
+uint16_t Tunnels::port_mtu(const Entry& entry) const {
+  const Neighbour* neighbour = context_.world.neighbours.at(entry.message.neighbour_id);
+  const Port* port = neighbour == nullptr ? nullptr : context_.world.ports.at(neighbour->port_id);
+  return port == nullptr ? kDefaultMtuBytes : port->mtu_bytes;
+}
+
+void Tunnels::update_path_mtu(Entry& entry) {
+  const uint16_t limit = port_mtu(entry);
+  const uint16_t mtu = entry.learnt_mtu_bytes == 0 ? limit : std::min(limit, entry.learnt_mtu_bytes);
+  if (entry.tunnel->path_mtu_bytes.load(std::memory_order_relaxed) == mtu) return;
+  entry.tunnel->path_mtu_bytes.store(mtu, std::memory_order_relaxed);
+  spdlog::info("tunnel {}: path MTU is {} bytes", text_of(entry.message.name), mtu);
+  auto event = make_message<api::PathMtuChanged>(api::Type::kPathMtuChanged, 0);
+  event.tunnel_id = entry.message.tunnel_id;
+  event.path_mtu_bytes = mtu;
+  context_.send_event(std::as_bytes(std::span(&event, 1)));
+}
+
+void Tunnels::learn_path_mtu(uint32_t id, uint16_t mtu_bytes, uint64_t now_ns) {
+  const auto it = entries_.find(id);
+  if (it == entries_.end()) return;
+  Entry& entry = it->second;
+  const uint16_t current = entry.tunnel->path_mtu_bytes.load(std::memory_order_relaxed);
+  const uint16_t learnt =
+      std::max(mtu_bytes == 0 ? plateau_below(current) : mtu_bytes, kMinPathMtuBytes);
+  if (learnt > current) return;  // a path MTU grows by ageing only
+  entry.learnt_mtu_bytes = learnt;
+  entry.learnt_ns = now_ns;
+  update_path_mtu(entry);
+}
+
+void Tunnels::refresh_path_mtus(uint64_t now_ns) {
+  for (auto& [id, entry] : entries_) {
+    if (entry.learnt_mtu_bytes != 0 && now_ns - entry.learnt_ns >= kPathMtuLifetimeNs) entry.learnt_mtu_bytes = 0;
+    update_path_mtu(entry);
+  }
+}
+
+DumpSource Tunnels::dump() const {
+  return dump_of(entries_, [](uint32_t, const Entry& entry) {
+    auto message = entry.message;
+    message.outbound_slot = entry.tunnel->outbound_slot.load(std::memory_order_relaxed);
+    message.path_mtu_bytes = entry.tunnel->path_mtu_bytes.load(std::memory_order_relaxed);
+    return message;
+  });
+}
+
+}  // namespace sallyport::dataplane

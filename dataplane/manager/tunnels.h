@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Tunnels: their next hop, their active outbound SA and what was learnt about their path MTU. Manager thread.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "dataplane/manager/api_server.h"
+#include "dataplane/manager/tables_context.h"
+#include "dataplane/sa/outer_header.h"
+
+namespace sallyport::dataplane {
+
+inline constexpr uint64_t kPathMtuLifetimeNs = 600'000'000'000;  // RFC 1191 section 6.3: ten minutes
+
+class Tunnels {
+ public:
+  explicit Tunnels(TablesContext& context) : context_(context) {}
+  ~Tunnels();
+  Tunnels(const Tunnels&) = delete;
+  Tunnels& operator=(const Tunnels&) = delete;
+
+  // Headers of its outbound SAs may have to be made again after it.
+  Failure set_tunnel(const api::SetTunnel& message);
+  Failure delete_tunnel(uint32_t id);
+
+  bool contains(uint32_t id) const { return entries_.contains(id); }
+  OuterPolicy policy(uint32_t id) const;
+  // The SA that the tunnel sends on from now on; api::kNone: none.
+  void activate(uint32_t id, uint32_t slot);
+  uint32_t active(uint32_t id) const;
+
+  // A router said that packets of this tunnel must not be larger; believed down to kMinPathMtuBytes. 0: it didn't say
+  // how large, and the next lower plateau of RFC 1191 is taken.
+  void learn_path_mtu(uint32_t id, uint16_t mtu_bytes, uint64_t now_ns);
+  // Forgets what was learnt long ago, and follows the ports' own MTUs.
+  void refresh_path_mtus(uint64_t now_ns);
+
+  DumpSource dump() const;
+
+ private:
+  struct Entry {
+    api::SetTunnel message;
+    std::unique_ptr<Tunnel> tunnel;
+    uint16_t learnt_mtu_bytes = 0;  // 0: nothing learnt
+    uint64_t learnt_ns = 0;
+  };
+
+  uint16_t port_mtu(const Entry& entry) const;
+  void update_path_mtu(Entry& entry);
+
+  TablesContext& context_;
+  std::map<uint32_t, Entry> entries_;
+};
+
+}  // namespace sallyport::dataplane
