@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// sallyport-dataplane: puts the parts together, starts a worker on every core it was given, becomes the manager thread,
-// and takes everything down again on SIGTERM.
+// sallyport-dataplane: puts the parts together, starts a worker on every core it was given, becomes the
+// manager thread, and takes everything down again on SIGTERM.
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <signal.h>
@@ -44,14 +44,16 @@ void start_log(spdlog::level::level_enum level) {
 UniqueFd take_signals() {
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP})
+    sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
   return UniqueFd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
-Result<std::vector<WorkerThread>> make_workers(const Options& options, World& world, Rings& rings, PacketPools& pools,
-                                               SharedStateFile& state, const std::atomic<bool>& stop) {
+Result<std::vector<WorkerThread>> make_workers(const Options& options, World& world, Rings& rings,
+                                               PacketPools& pools, SharedStateFile& state,
+                                               const std::atomic<bool>& stop) {
   std::vector<WorkerThread> threads;
   for (uint32_t index = 0; index < world.workers(); ++index) {
     WorkerConfig config;
@@ -75,7 +77,8 @@ Result<std::vector<WorkerThread>> make_workers(const Options& options, World& wo
   return threads;
 }
 
-Failure serve(const Options& options, SharedStateFile& state, std::unique_ptr<ApiServer> server, int signal_fd) {
+Failure serve(const Options& options, SharedStateFile& state, std::unique_ptr<ApiServer> server,
+              int signal_fd) {
   const auto worker_count = static_cast<uint32_t>(options.worker_cores.size());
   const auto engine = CryptoEngine::create();
   if (!engine) return {api::Error::kUnsupported, "this CPU lacks AES-NI, which the crypto library needs"};
@@ -91,8 +94,9 @@ Failure serve(const Options& options, SharedStateFile& state, std::unique_ptr<Ap
                   std::move(server));
   for (uint32_t index = 0; index < worker_count; ++index)
     rte_eal_remote_launch(run_worker, &threads.value()[index], lcore_of_worker(index));
-  spdlog::info("started: {} workers, {} SA slots, crypto {}, shared state {} ({})", worker_count, options.slots,
-               engine->implementation(), state.path().native(), state.reopened() ? "kept" : "new");
+  spdlog::info("started: {} workers, {} SA slots, crypto {}, shared state {} ({})", worker_count,
+               options.slots, engine->implementation(), state.path().native(),
+               state.reopened() ? "kept" : "new");
   const Failure failure = manager.run(signal_fd);
   stop = true;
   rte_eal_mp_wait_lcore();

@@ -15,7 +15,7 @@ namespace sallyport::dataplane {
 namespace {
 
 constexpr size_t kMaxClients = 16;
-constexpr unsigned kRequestsPerTurn = 64;    // of one client, so that no client holds up the manager's loop
+constexpr unsigned kRequestsPerTurn = 64;  // of one client, so that no client holds up the manager's loop
 constexpr unsigned kDumpItemsPerTurn = 256;
 constexpr size_t kMaxQueuedMessages = 16384;  // of a client that does not read
 constexpr size_t kMaxFds = 64;                // of one message
@@ -75,7 +75,9 @@ Result<std::unique_ptr<ApiServer>> ApiServer::listen(const std::filesystem::path
   return std::unique_ptr<ApiServer>(new ApiServer(path, std::move(listener), std::move(epoll)));
 }
 
-ApiServer::~ApiServer() { unlink(path_.c_str()); }
+ApiServer::~ApiServer() {
+  unlink(path_.c_str());
+}
 
 void ApiServer::serve(const Handler& handler) {
   std::array<epoll_event, kMaxClients + 1> events;
@@ -107,7 +109,8 @@ void ApiServer::accept_clients() {
     UniqueFd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!fd.valid()) return;
     if (!is_root(fd.get()) || clients_.size() >= kMaxClients) {
-      spdlog::warn("API socket: a client was turned away: {}", is_root(fd.get()) ? "too many clients" : "not root");
+      spdlog::warn("API socket: a client was turned away: {}",
+                   is_root(fd.get()) ? "too many clients" : "not root");
       continue;
     }
     const int send_buffer_bytes = 1 << 20;

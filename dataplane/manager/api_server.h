@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The dataplane's end of the API socket: clients, whole messages in and out, and how much of each is done at a time.
-// What the messages mean is the handler's business. Manager thread.
+// The dataplane's end of the API socket: clients, whole messages in and out, and how much of each is done at
+// a time. What the messages mean is the handler's business. Manager thread.
 //
-// A client that doesn't read is not waited for: its answers queue, its requests are not read meanwhile, and it is cut
-// off when its queue is full. A request is checked (codec.h) before the handler sees it, and wiped after.
+// A client that doesn't read is not waited for: its answers queue, its requests are not read meanwhile, and
+// it is cut off when its queue is full. A request is checked (codec.h) before the handler sees it, and wiped
+// after.
 #pragma once
 
 #include <deque>
@@ -31,7 +32,8 @@ struct Request {
   std::vector<UniqueFd>& fds;  // of kSetMirror; the handler takes them or they are closed
 };
 
-// Gives a dump's next item, or nothing when there is none left. Other requests may change the tables in between.
+// Gives a dump's next item, or nothing when there is none left. Other requests may change the tables in
+// between.
 using DumpSource = std::function<std::optional<Bytes>()>;
 
 class ApiServer {

@@ -18,8 +18,12 @@ struct Fault {
   explicit operator bool() const { return text != nullptr; }
 };
 
-Fault malformed(const char* text) { return {Error::kMalformed, text}; }
-Fault invalid(const char* text) { return {Error::kInvalid, text}; }
+Fault malformed(const char* text) {
+  return {Error::kMalformed, text};
+}
+Fault invalid(const char* text) {
+  return {Error::kInvalid, text};
+}
 
 template <typename Container>
 bool all_zero(const Container& container) {
@@ -43,7 +47,9 @@ Fault check_name(const api::Name& name) {
   return {};
 }
 
-Fault check_flag(uint8_t flag) { return flag > 1 ? malformed("a flag is neither 0 nor 1") : Fault{}; }
+Fault check_flag(uint8_t flag) {
+  return flag > 1 ? malformed("a flag is neither 0 nor 1") : Fault{};
+}
 
 enum class Presence { kRequired, kOptional };
 
@@ -54,9 +60,11 @@ Fault check_address(const api::Address& address, Presence presence) {
       if (presence == Presence::kRequired) return invalid("an address is missing");
       return all_zero(address.bytes) ? Fault{} : malformed("an address without family has bytes");
     case api::Family::kIpv4:
-      return all_zero(std::span(address.bytes).subspan(4)) ? Fault{}
-                                                           : malformed("an IPv4 address is longer than 4 bytes");
-    case api::Family::kIpv6: return {};
+      return all_zero(std::span(address.bytes).subspan(4))
+                 ? Fault{}
+                 : malformed("an IPv4 address is longer than 4 bytes");
+    case api::Family::kIpv6:
+      return {};
   }
   return malformed("unknown address family");
 }
@@ -86,9 +94,15 @@ Fault check_selector(const api::Selector& selector) {
 Fault check_keys(const api::SaKeys& keys) {
   size_t key_bytes = 0;  // with the salt of 4
   switch (keys.algorithm) {
-    case api::Algorithm::kAes128Gcm16: key_bytes = 20; break;
-    case api::Algorithm::kAes192Gcm16: key_bytes = 28; break;
-    case api::Algorithm::kAes256Gcm16: key_bytes = 36; break;
+    case api::Algorithm::kAes128Gcm16:
+      key_bytes = 20;
+      break;
+    case api::Algorithm::kAes192Gcm16:
+      key_bytes = 28;
+      break;
+    case api::Algorithm::kAes256Gcm16:
+      key_bytes = 36;
+      break;
   }
   if (key_bytes == 0) return {Error::kUnsupported, "this algorithm is not supported; use AES-GCM-16"};
   if (keys.reserved != 0) return malformed("reserved bytes of the keys are not zero");
@@ -99,8 +113,8 @@ Fault check_keys(const api::SaKeys& keys) {
   return {};
 }
 
-Fault check_endpoints(const api::Address& local, const api::Address& remote, uint8_t encap, uint16_t local_port,
-                      uint16_t remote_port) {
+Fault check_endpoints(const api::Address& local, const api::Address& remote, uint8_t encap,
+                      uint16_t local_port, uint16_t remote_port) {
   if (auto fault = check_flag(encap)) return fault;
   if (auto fault = check_address(local, Presence::kRequired)) return fault;
   if (auto fault = check_address(remote, Presence::kRequired)) return fault;
@@ -114,7 +128,8 @@ Fault check_sa(const Sa& sa) {
   if (sa.spi <= 255) return invalid("SPIs 0 to 255 are reserved (RFC 4303 section 2.1)");
   if (auto fault = check_flag(sa.esn)) return fault;
   if (auto fault = check_keys(sa.keys)) return fault;
-  if (auto fault = check_endpoints(sa.local, sa.remote, sa.encap, sa.local_port, sa.remote_port)) return fault;
+  if (auto fault = check_endpoints(sa.local, sa.remote, sa.encap, sa.local_port, sa.remote_port))
+    return fault;
   if (sa.local_selector_count == 0 || sa.remote_selector_count == 0)
     return invalid("an SA needs at least one selector on each side");
   if (sa.local_selector_count > api::kMaxSelectors || sa.remote_selector_count > api::kMaxSelectors)
@@ -148,7 +163,8 @@ Fault check(const api::SetMirror& mirror) {
 }
 
 Fault check(const api::SetVrf& vrf) {
-  if (vrf.vrf_id == 0 || vrf.vrf_id >= api::kMaxVrfs) return invalid("the virtual network's id is out of range");
+  if (vrf.vrf_id == 0 || vrf.vrf_id >= api::kMaxVrfs)
+    return invalid("the virtual network's id is out of range");
   return check_name(vrf.name);
 }
 
@@ -238,14 +254,22 @@ Fault check(const api::Dump& dump) {
     case Type::kSetRoute:
     case Type::kSetTunnel:
     case Type::kSetInboundSa:
-    case Type::kSetOutboundSa: return {};
-    default: return malformed("there is nothing of this type to dump");
+    case Type::kSetOutboundSa:
+      return {};
+    default:
+      return malformed("there is nothing of this type to dump");
   }
 }
 
-Fault check(const api::DeleteById&) { return {}; }
-Fault check(const api::Hello&) { return {}; }
-Fault check(const api::FlushPunts&) { return {}; }
+Fault check(const api::DeleteById&) {
+  return {};
+}
+Fault check(const api::Hello&) {
+  return {};
+}
+Fault check(const api::FlushPunts&) {
+  return {};
+}
 
 template <typename Message>
 Fault check_as(std::span<const std::byte> bytes) {
@@ -256,29 +280,47 @@ Fault check_as(std::span<const std::byte> bytes) {
 
 Fault check_by_type(Type type, std::span<const std::byte> bytes) {
   switch (type) {
-    case Type::kHello: return check_as<api::Hello>(bytes);
-    case Type::kSetPort: return check_as<api::SetPort>(bytes);
+    case Type::kHello:
+      return check_as<api::Hello>(bytes);
+    case Type::kSetPort:
+      return check_as<api::SetPort>(bytes);
     case Type::kDeletePort:
     case Type::kDeleteVrf:
     case Type::kDeleteNeighbour:
     case Type::kDeleteGroup:
-    case Type::kDeleteTunnel: return check_as<api::DeleteById>(bytes);
-    case Type::kSetMirror: return check_as<api::SetMirror>(bytes);
-    case Type::kSetVrf: return check_as<api::SetVrf>(bytes);
+    case Type::kDeleteTunnel:
+      return check_as<api::DeleteById>(bytes);
+    case Type::kSetMirror:
+      return check_as<api::SetMirror>(bytes);
+    case Type::kSetVrf:
+      return check_as<api::SetVrf>(bytes);
     case Type::kSetAddress:
-    case Type::kDeleteAddress: return check_as<api::SetAddress>(bytes);
-    case Type::kSetNeighbour: return check_as<api::SetNeighbour>(bytes);
-    case Type::kSetGroup: return check_as<api::SetGroup>(bytes);
-    case Type::kSetRoute: return check_as<api::SetRoute>(bytes);
-    case Type::kDeleteRoute: return check_as<api::DeleteRoute>(bytes);
-    case Type::kSetTunnel: return check_as<api::SetTunnel>(bytes);
-    case Type::kSetInboundSa: return check_as<api::SetInboundSa>(bytes);
-    case Type::kSetOutboundSa: return check_as<api::SetOutboundSa>(bytes);
-    case Type::kUpdateSa: return check_as<api::UpdateSa>(bytes);
-    case Type::kDeleteSa: return check_as<api::DeleteSa>(bytes);
-    case Type::kDump: return check_as<api::Dump>(bytes);
-    case Type::kFlushPunts: return check_as<api::FlushPunts>(bytes);
-    default: return malformed("this type is not a request");
+    case Type::kDeleteAddress:
+      return check_as<api::SetAddress>(bytes);
+    case Type::kSetNeighbour:
+      return check_as<api::SetNeighbour>(bytes);
+    case Type::kSetGroup:
+      return check_as<api::SetGroup>(bytes);
+    case Type::kSetRoute:
+      return check_as<api::SetRoute>(bytes);
+    case Type::kDeleteRoute:
+      return check_as<api::DeleteRoute>(bytes);
+    case Type::kSetTunnel:
+      return check_as<api::SetTunnel>(bytes);
+    case Type::kSetInboundSa:
+      return check_as<api::SetInboundSa>(bytes);
+    case Type::kSetOutboundSa:
+      return check_as<api::SetOutboundSa>(bytes);
+    case Type::kUpdateSa:
+      return check_as<api::UpdateSa>(bytes);
+    case Type::kDeleteSa:
+      return check_as<api::DeleteSa>(bytes);
+    case Type::kDump:
+      return check_as<api::Dump>(bytes);
+    case Type::kFlushPunts:
+      return check_as<api::FlushPunts>(bytes);
+    default:
+      return malformed("this type is not a request");
   }
 }
 
@@ -299,7 +341,8 @@ Result<api::Type> validate(std::span<const std::byte> message) {
 std::string to_text(const api::Address& address) {
   if (address.family == api::Family::kNone) return "none";
   char text[INET6_ADDRSTRLEN] = {};
-  inet_ntop(address.family == api::Family::kIpv4 ? AF_INET : AF_INET6, address.bytes.data(), text, sizeof text);
+  inet_ntop(address.family == api::Family::kIpv4 ? AF_INET : AF_INET6, address.bytes.data(), text,
+            sizeof text);
   return text;
 }
 

@@ -18,12 +18,13 @@ Bytes bytes_of(const Message& message) {
 // `table` is a std::map and outlives the source; `describe(key, value)` gives the item's message.
 template <typename Map, typename Describe>
 DumpSource dump_of(const Map& table, Describe describe) {
-  return [&table, describe, last = std::optional<typename Map::key_type>()]() mutable -> std::optional<Bytes> {
-    const auto it = last ? table.upper_bound(*last) : table.begin();
-    if (it == table.end()) return std::nullopt;
-    last = it->first;
-    return bytes_of(describe(it->first, it->second));
-  };
+  return
+      [&table, describe, last = std::optional<typename Map::key_type>()]() mutable -> std::optional<Bytes> {
+        const auto it = last ? table.upper_bound(*last) : table.begin();
+        if (it == table.end()) return std::nullopt;
+        last = it->first;
+        return bytes_of(describe(it->first, it->second));
+      };
 }
 
 }  // namespace sallyport::dataplane

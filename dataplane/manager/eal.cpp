@@ -16,7 +16,8 @@
 namespace sallyport::dataplane {
 namespace {
 
-// DPDK has one log stream for the process and no context pointer for it; hence the two variables of this file.
+// DPDK has one log stream for the process and no context pointer for it; hence the two variables of this
+// file.
 std::mutex complaint_mutex;
 std::string complaint;
 
@@ -61,10 +62,17 @@ std::string lcore_map(const std::vector<uint32_t>& worker_cores) {
 }
 
 std::vector<std::string> eal_arguments(const Options& options) {
-  std::vector<std::string> arguments = {
-      "sallyport-dataplane", "--lcores", lcore_map(options.worker_cores), "--main-lcore", "0", "--in-memory",
-      "--no-telemetry", "--file-prefix", "sallyport" + std::to_string(getpid()), "-m",
-      std::to_string(options.memory_mb)};
+  std::vector<std::string> arguments = {"sallyport-dataplane",
+                                        "--lcores",
+                                        lcore_map(options.worker_cores),
+                                        "--main-lcore",
+                                        "0",
+                                        "--in-memory",
+                                        "--no-telemetry",
+                                        "--file-prefix",
+                                        "sallyport" + std::to_string(getpid()),
+                                        "-m",
+                                        std::to_string(options.memory_mb)};
   if (options.memory_kind == MemoryKind::kNoHuge)
     arguments.push_back("--no-huge");
   else
@@ -83,15 +91,15 @@ Result<Eal> Eal::start(const Options& options) {
   take_over_log();
   auto arguments = eal_arguments(options);
   std::vector<char*> argv;
-  for (auto& argument : arguments) argv.push_back(argument.data());
+  for (auto& argument : arguments)
+    argv.push_back(argument.data());
   if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) >= 0) return Eal();
   const int error = rte_errno;
   auto reason = take_complaint();
   if (reason.empty()) reason = rte_strerror(error);
-  return Failure{api::Error::kDeviceFailed,
-                 "DPDK did not start with " + std::to_string(options.memory_mb) + " MB and " +
-                     std::to_string(options.worker_cores.size()) + " workers: " + reason +
-                     "; --log-level debug shows more"};
+  return Failure{api::Error::kDeviceFailed, "DPDK did not start with " + std::to_string(options.memory_mb) +
+                                                " MB and " + std::to_string(options.worker_cores.size()) +
+                                                " workers: " + reason + "; --log-level debug shows more"};
 }
 
 Eal::~Eal() {

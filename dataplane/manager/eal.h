@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Starts and ends DPDK's environment: one lcore per worker pinned to its core, the manager on lcore 0 unpinned, no
-// files shared with other processes, no device touched until a port asks for it. Main thread.
+// Starts and ends DPDK's environment: one lcore per worker pinned to its core, the manager on lcore 0
+// unpinned, no files shared with other processes, no device touched until a port asks for it. Main thread.
 #pragma once
 
 #include "dataplane/manager/options.h"
@@ -15,7 +15,8 @@ class Eal {
   Eal& operator=(Eal&&) = delete;
   ~Eal();
 
-  // The last complaint DPDK or a driver logged since this was last called; empty: none. For messages to people.
+  // The last complaint DPDK or a driver logged since this was last called; empty: none. For messages to
+  // people.
   static std::string take_complaint();
 
  private:
@@ -24,6 +25,8 @@ class Eal {
 };
 
 // The worker with index 0, 1... runs on this lcore.
-inline unsigned lcore_of_worker(unsigned worker) { return worker + 1; }
+inline unsigned lcore_of_worker(unsigned worker) {
+  return worker + 1;
+}
 
 }  // namespace sallyport::dataplane

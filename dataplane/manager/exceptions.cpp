@@ -26,7 +26,8 @@ api::Address address_of(uint32_t address_be) {
 }  // namespace
 
 Exceptions::Exceptions(const ExceptionParts& parts)
-    : parts_(parts), hold_queue_([this](rte_mbuf* packet, api::DropReason reason) { drop(packet, reason); }) {}
+    : parts_(parts),
+      hold_queue_([this](rte_mbuf* packet, api::DropReason reason) { drop(packet, reason); }) {}
 
 unsigned Exceptions::drain_workers(uint64_t now_ns) {
   unsigned done = 0;
@@ -34,10 +35,12 @@ unsigned Exceptions::drain_workers(uint64_t now_ns) {
     std::array<void*, kBurst> packets;
     const unsigned count =
         rte_ring_sc_dequeue_burst(parts_.rings.exceptions(worker), packets.data(), kBurst, nullptr);
-    for (unsigned i = 0; i < count; ++i) handle_punt(static_cast<rte_mbuf*>(packets[i]), now_ns);
+    for (unsigned i = 0; i < count; ++i)
+      handle_punt(static_cast<rte_mbuf*>(packets[i]), now_ns);
     done += count;
     WorkerEvent event;
-    for (unsigned i = 0; i < kBurst && parts_.rings.pop_event(worker, event); ++i, ++done) tell(event);
+    for (unsigned i = 0; i < kBurst && parts_.rings.pop_event(worker, event); ++i, ++done)
+      tell(event);
   }
   return done;
 }
@@ -45,11 +48,17 @@ unsigned Exceptions::drain_workers(uint64_t now_ns) {
 void Exceptions::handle_punt(rte_mbuf* packet, uint64_t now_ns) {
   const PacketMeta& meta = meta_of(packet);
   switch (meta.kind) {
-    case MetaKind::kPuntPort: return write(parts_.ports.mirror(meta.port_id), packet);
-    case MetaKind::kPuntVrf: return write(parts_.networks.mirror(meta.vrf_id), packet);
-    case MetaKind::kUnresolved: return hold(packet, now_ns);
-    case MetaKind::kPathMtuIcmp: learn_path_mtu(*packet, now_ns); break;
-    default: break;  // nothing else is ever put there
+    case MetaKind::kPuntPort:
+      return write(parts_.ports.mirror(meta.port_id), packet);
+    case MetaKind::kPuntVrf:
+      return write(parts_.networks.mirror(meta.vrf_id), packet);
+    case MetaKind::kUnresolved:
+      return hold(packet, now_ns);
+    case MetaKind::kPathMtuIcmp:
+      learn_path_mtu(*packet, now_ns);
+      break;
+    default:
+      break;  // nothing else is ever put there
   }
   rte_pktmbuf_free(packet);
 }

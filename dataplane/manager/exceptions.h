@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The slow half of the packet path: what workers punt goes to mirrors or waits for its neighbour, what comes from
-// mirrors is checked and injected, and what workers noticed becomes events of the API. Manager thread.
+// The slow half of the packet path: what workers punt goes to mirrors or waits for its neighbour, what comes
+// from mirrors is checked and injected, and what workers noticed becomes events of the API. Manager thread.
 #pragma once
 
 #include "dataplane/api/shared_state.h"

@@ -17,7 +17,9 @@ struct [[nodiscard]] Failure {
   bool failed() const { return error != api::Error::kNone; }
 };
 
-inline Failure success() { return {}; }
+inline Failure success() {
+  return {};
+}
 
 // A value, or why there is none.
 template <typename T>

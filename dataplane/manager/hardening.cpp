@@ -15,7 +15,8 @@ Failure harden_process() {
   const rlimit none{0, 0};
   if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
       prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-    return {api::Error::kDeviceFailed, std::string("core dumps could not be switched off: ") + std::strerror(errno)};
+    return {api::Error::kDeviceFailed,
+            std::string("core dumps could not be switched off: ") + std::strerror(errno)};
   return success();
 }
 

@@ -3,7 +3,9 @@
 
 namespace sallyport::dataplane {
 
-HoldQueue::~HoldQueue() { expire(UINT64_MAX); }
+HoldQueue::~HoldQueue() {
+  expire(UINT64_MAX);
+}
 
 bool HoldQueue::hold(NextHopKey key, rte_mbuf* packet, uint64_t now_ns) {
   auto it = waiting_.find(key);
@@ -38,7 +40,8 @@ void HoldQueue::expire(uint64_t now_ns) {
       ++it;
       continue;
     }
-    for (rte_mbuf* packet : it->second.packets) drop_(packet, api::DropReason::kNeighbourUnresolved);
+    for (rte_mbuf* packet : it->second.packets)
+      drop_(packet, api::DropReason::kNeighbourUnresolved);
     it = waiting_.erase(it);
   }
 }

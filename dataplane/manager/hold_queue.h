@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Packets that wait for a neighbour to answer: a few for each, for a few seconds, bounded as a whole. Manager thread.
+// Packets that wait for a neighbour to answer: a few for each, for a few seconds, bounded as a whole. Manager
+// thread.
 #pragma once
 
 #include <rte_mbuf.h>

@@ -12,16 +12,19 @@
 namespace sallyport::dataplane {
 namespace {
 
-constexpr uint64_t kTickNs = 100'000'000;     // links
+constexpr uint64_t kTickNs = 100'000'000;      // links
 constexpr uint64_t kSecondNs = 1'000'000'000;  // path MTUs, hold queue, device counters
-constexpr uint64_t kBusyNs = 200'000'000;     // how long after some work the rings are looked at every millisecond
+constexpr uint64_t kBusyNs =
+    200'000'000;  // how long after some work the rings are looked at every millisecond
 constexpr int kBusyWaitMs = 1, kQuietWaitMs = 4;
 constexpr int kMaxEvents = 32;
 
 // What an epoll event is about: the kind in the high half, an id in the low.
 enum class Source : uint32_t { kApi, kSignal, kPortMirror, kVrfMirror };
 
-uint64_t tag(Source source, uint32_t id = 0) { return uint64_t{static_cast<uint32_t>(source)} << 32 | id; }
+uint64_t tag(Source source, uint32_t id = 0) {
+  return uint64_t{static_cast<uint32_t>(source)} << 32 | id;
+}
 
 uint64_t monotonic_ns() {
   timespec now{};
@@ -37,8 +40,8 @@ const Message& view(const Request& request) {
 
 }  // namespace
 
-Manager::Manager(const ManagerConfig& config, World& world, Rings& rings, PacketPools& pools, SharedStateFile& state,
-                 const CryptoEngine& engine, std::unique_ptr<ApiServer> server)
+Manager::Manager(const ManagerConfig& config, World& world, Rings& rings, PacketPools& pools,
+                 SharedStateFile& state, const CryptoEngine& engine, std::unique_ptr<ApiServer> server)
     : config_(config),
       state_(state),
       server_(std::move(server)),
@@ -81,10 +84,17 @@ Failure Manager::run(int signal_fd) {
     for (int i = 0; i < count; ++i) {
       const auto id = static_cast<uint32_t>(events[i].data.u64);
       switch (static_cast<Source>(events[i].data.u64 >> 32)) {
-        case Source::kSignal: return success();
-        case Source::kApi: server_->serve([this](const Request& request) { handle(request); }); break;
-        case Source::kPortMirror: exceptions_.read_port_mirror(id); break;
-        case Source::kVrfMirror: exceptions_.read_vrf_mirror(id); break;
+        case Source::kSignal:
+          return success();
+        case Source::kApi:
+          server_->serve([this](const Request& request) { handle(request); });
+          break;
+        case Source::kPortMirror:
+          exceptions_.read_port_mirror(id);
+          break;
+        case Source::kVrfMirror:
+          exceptions_.read_vrf_mirror(id);
+          break;
       }
     }
     const uint64_t now_ns = monotonic_ns();
@@ -112,25 +122,34 @@ int Manager::wait_ms(uint64_t now_ns) const {
   return now_ns - last_busy_ns_ < kBusyNs || !context_.retirer.idle() ? kBusyWaitMs : kQuietWaitMs;
 }
 
-void Manager::release() { context_.retirer.poll(); }
+void Manager::release() {
+  context_.retirer.poll();
+}
 
 void Manager::handle(const Request& request) {
   switch (request.type) {
-    case api::Type::kHello: return hello(request);
-    case api::Type::kDump: return dump(request);
+    case api::Type::kHello:
+      return hello(request);
+    case api::Type::kDump:
+      return dump(request);
     case api::Type::kDeletePort:
     case api::Type::kDeleteSa:
-    case api::Type::kFlushPunts: return handle_deferred(request);
-    default: return server_->reply(request.client, request.sequence, handle_table_request(request));
+    case api::Type::kFlushPunts:
+      return handle_deferred(request);
+    default:
+      return server_->reply(request.client, request.sequence, handle_table_request(request));
   }
 }
 
 Failure Manager::handle_table_request(const Request& request) {
   using api::Type;
   switch (request.type) {
-    case Type::kSetPort: return ports_.set_port(view<api::SetPort>(request));
-    case Type::kSetMirror: return set_mirror(request);
-    case Type::kSetVrf: return networks_.set_vrf(view<api::SetVrf>(request));
+    case Type::kSetPort:
+      return ports_.set_port(view<api::SetPort>(request));
+    case Type::kSetMirror:
+      return set_mirror(request);
+    case Type::kSetVrf:
+      return networks_.set_vrf(view<api::SetVrf>(request));
     case Type::kDeleteVrf: {
       const uint32_t id = view<api::DeleteById>(request).id;
       const Mirror* mirror = networks_.mirror(id);
@@ -140,30 +159,42 @@ Failure Manager::handle_table_request(const Request& request) {
       if (failure.failed() && mirror != nullptr) (void)watch(*mirror, api::MirrorKind::kVrf, id);
       return failure;
     }
-    case Type::kSetAddress: return ports_.set_address(view<api::SetAddress>(request));
-    case Type::kDeleteAddress: return ports_.delete_address(view<api::SetAddress>(request));
+    case Type::kSetAddress:
+      return ports_.set_address(view<api::SetAddress>(request));
+    case Type::kDeleteAddress:
+      return ports_.delete_address(view<api::SetAddress>(request));
     case Type::kSetNeighbour: {
       const auto& message = view<api::SetNeighbour>(request);
       const Failure failure = next_hops_.set_neighbour(message);
       if (!failure.failed()) exceptions_.neighbour_resolved(message);
       return failure;
     }
-    case Type::kDeleteNeighbour: return next_hops_.delete_neighbour(view<api::DeleteById>(request).id);
-    case Type::kSetGroup: return next_hops_.set_group(view<api::SetGroup>(request));
-    case Type::kDeleteGroup: return next_hops_.delete_group(view<api::DeleteById>(request).id);
-    case Type::kSetRoute: return networks_.set_route(view<api::SetRoute>(request));
-    case Type::kDeleteRoute: return networks_.delete_route(view<api::DeleteRoute>(request));
+    case Type::kDeleteNeighbour:
+      return next_hops_.delete_neighbour(view<api::DeleteById>(request).id);
+    case Type::kSetGroup:
+      return next_hops_.set_group(view<api::SetGroup>(request));
+    case Type::kDeleteGroup:
+      return next_hops_.delete_group(view<api::DeleteById>(request).id);
+    case Type::kSetRoute:
+      return networks_.set_route(view<api::SetRoute>(request));
+    case Type::kDeleteRoute:
+      return networks_.delete_route(view<api::DeleteRoute>(request));
     case Type::kSetTunnel: {
       const auto& message = view<api::SetTunnel>(request);
       const Failure failure = tunnels_.set_tunnel(message);
       if (!failure.failed()) sas_.refresh_headers(message.tunnel_id);
       return failure;
     }
-    case Type::kDeleteTunnel: return tunnels_.delete_tunnel(view<api::DeleteById>(request).id);
-    case Type::kSetInboundSa: return sas_.set_inbound(view<api::SetInboundSa>(request));
-    case Type::kSetOutboundSa: return sas_.set_outbound(view<api::SetOutboundSa>(request));
-    case Type::kUpdateSa: return sas_.update(view<api::UpdateSa>(request));
-    default: return {api::Error::kMalformed, "this type is not a request"};
+    case Type::kDeleteTunnel:
+      return tunnels_.delete_tunnel(view<api::DeleteById>(request).id);
+    case Type::kSetInboundSa:
+      return sas_.set_inbound(view<api::SetInboundSa>(request));
+    case Type::kSetOutboundSa:
+      return sas_.set_outbound(view<api::SetOutboundSa>(request));
+    case Type::kUpdateSa:
+      return sas_.update(view<api::UpdateSa>(request));
+    default:
+      return {api::Error::kMalformed, "this type is not a request"};
   }
 }
 
@@ -196,15 +227,33 @@ void Manager::hello(const Request& request) {
 void Manager::dump(const Request& request) {
   DumpSource source;
   switch (view<api::Dump>(request).what) {
-    case api::Type::kSetPort: source = ports_.dump_ports(); break;
-    case api::Type::kSetAddress: source = ports_.dump_addresses(); break;
-    case api::Type::kSetVrf: source = networks_.dump_vrfs(); break;
-    case api::Type::kSetRoute: source = networks_.dump_routes(); break;
-    case api::Type::kSetNeighbour: source = next_hops_.dump_neighbours(); break;
-    case api::Type::kSetGroup: source = next_hops_.dump_groups(); break;
-    case api::Type::kSetTunnel: source = tunnels_.dump(); break;
-    case api::Type::kSetInboundSa: source = sas_.dump_inbound(); break;
-    default: source = sas_.dump_outbound(); break;  // validate() lets nothing else through
+    case api::Type::kSetPort:
+      source = ports_.dump_ports();
+      break;
+    case api::Type::kSetAddress:
+      source = ports_.dump_addresses();
+      break;
+    case api::Type::kSetVrf:
+      source = networks_.dump_vrfs();
+      break;
+    case api::Type::kSetRoute:
+      source = networks_.dump_routes();
+      break;
+    case api::Type::kSetNeighbour:
+      source = next_hops_.dump_neighbours();
+      break;
+    case api::Type::kSetGroup:
+      source = next_hops_.dump_groups();
+      break;
+    case api::Type::kSetTunnel:
+      source = tunnels_.dump();
+      break;
+    case api::Type::kSetInboundSa:
+      source = sas_.dump_inbound();
+      break;
+    default:
+      source = sas_.dump_outbound();
+      break;  // validate() lets nothing else through
   }
   server_->dump(request.client, request.sequence, std::move(source));
 }
@@ -220,7 +269,8 @@ Failure Manager::set_mirror(const Request& request) {
                              : networks_.set_mirror(message.id, std::move(mirror.value()));
       failure.failed())
     return failure;
-  return watch(*(of_port ? ports_.mirror(message.id) : networks_.mirror(message.id)), message.kind, message.id);
+  return watch(*(of_port ? ports_.mirror(message.id) : networks_.mirror(message.id)), message.kind,
+               message.id);
 }
 
 Failure Manager::watch(const Mirror& mirror, api::MirrorKind kind, uint32_t id) {
@@ -235,7 +285,8 @@ Failure Manager::watch(const Mirror& mirror, api::MirrorKind kind, uint32_t id) 
 
 void Manager::unwatch(const Mirror* mirror) {
   if (mirror == nullptr) return;
-  for (const auto& fd : mirror->fds()) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd.get(), nullptr);
+  for (const auto& fd : mirror->fds())
+    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd.get(), nullptr);
 }
 
 }  // namespace sallyport::dataplane

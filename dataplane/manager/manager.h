@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The manager thread: waits for the API, mirrors, signals and time, and serves each a bounded amount per turn. It is
-// the only writer of the World. Made by main, runs on main's thread.
+// The manager thread: waits for the API, mirrors, signals and time, and serves each a bounded amount per
+// turn. It is the only writer of the World. Made by main, runs on main's thread.
 #pragma once
 
 #include <memory>

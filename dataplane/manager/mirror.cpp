@@ -15,7 +15,9 @@ namespace {
 
 constexpr size_t kMaxSegments = 16;
 
-Failure wrong(std::string text) { return {api::Error::kInvalid, std::move(text)}; }
+Failure wrong(std::string text) {
+  return {api::Error::kInvalid, std::move(text)};
+}
 
 }  // namespace
 
@@ -29,10 +31,12 @@ Result<Mirror> Mirror::adopt(api::MirrorKind kind, std::vector<UniqueFd> fds) {
     const auto flags = static_cast<unsigned short>(request.ifr_flags);
     const bool is_tap = (flags & IFF_TAP) != 0;
     if (is_tap != (kind == api::MirrorKind::kPort))
-      return wrong(std::string(request.ifr_name) + (is_tap ? ": a virtual network's mirror must be a TUN, this is a TAP"
-                                                           : ": a port's mirror must be a TAP, this is a TUN"));
+      return wrong(std::string(request.ifr_name) +
+                   (is_tap ? ": a virtual network's mirror must be a TUN, this is a TAP"
+                           : ": a port's mirror must be a TAP, this is a TUN"));
     if (!(flags & IFF_NO_PI) || (flags & IFF_VNET_HDR))
-      return wrong(std::string(request.ifr_name) + ": make the mirror with IFF_NO_PI and without IFF_VNET_HDR");
+      return wrong(std::string(request.ifr_name) +
+                   ": make the mirror with IFF_NO_PI and without IFF_VNET_HDR");
     const int status = fcntl(fd.get(), F_GETFL);
     if (status < 0 || fcntl(fd.get(), F_SETFL, status | O_NONBLOCK) != 0)
       return wrong(std::string(request.ifr_name) + ": cannot be made non-blocking");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A mirror device's queues: the TAP of a port or the TUN of a virtual network, by file descriptors that sallyportd
-// made and keeps duplicates of. Whole frames (TAP) or IP packets (TUN) in packet buffers. Manager thread.
+// A mirror device's queues: the TAP of a port or the TUN of a virtual network, by file descriptors that
+// sallyportd made and keeps duplicates of. Whole frames (TAP) or IP packets (TUN) in packet buffers. Manager
+// thread.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -15,8 +16,8 @@ namespace sallyport::dataplane {
 
 class Mirror {
  public:
-  // Takes the descriptors. kInvalid for one that is no TUN/TAP of the right kind, or has a packet-information or
-  // offload header (IFF_NO_PI must be set, IFF_VNET_HDR not): without those, checksums are complete.
+  // Takes the descriptors. kInvalid for one that is no TUN/TAP of the right kind, or has a packet-information
+  // or offload header (IFF_NO_PI must be set, IFF_VNET_HDR not): without those, checksums are complete.
   static Result<Mirror> adopt(api::MirrorKind kind, std::vector<UniqueFd> fds);
 
   // Up to packets.size() packets from all queues; data only, no meta. Short frames are what they are.

@@ -9,16 +9,22 @@
 namespace sallyport::dataplane {
 namespace {
 
-uint32_t host_order(const api::Address& address) { return rte_be_to_cpu_32(ipv4_be(address)); }
+uint32_t host_order(const api::Address& address) {
+  return rte_be_to_cpu_32(ipv4_be(address));
+}
 
 Failure to_failure(FibResult result, const api::Prefix& prefix) {
   switch (result) {
     case FibResult::kDone:
-    case FibResult::kUnchanged: return success();
-    case FibResult::kNotFound: return {api::Error::kNotFound, "there is no route to " + to_text(prefix)};
+    case FibResult::kUnchanged:
+      return success();
+    case FibResult::kNotFound:
+      return {api::Error::kNotFound, "there is no route to " + to_text(prefix)};
     case FibResult::kFull:
-      return {api::Error::kExhausted, "route to " + to_text(prefix) + ": the virtual network's route table is full"};
-    case FibResult::kInvalid: break;
+      return {api::Error::kExhausted,
+              "route to " + to_text(prefix) + ": the virtual network's route table is full"};
+    case FibResult::kInvalid:
+      break;
   }
   return {api::Error::kInvalid, "route to " + to_text(prefix) + ": the route table does not take it"};
 }
@@ -27,7 +33,8 @@ Failure to_failure(FibResult result, const api::Prefix& prefix) {
 
 // The workers have stopped: nothing reads the World any more.
 Networks::~Networks() {
-  for (const auto& [id, entry] : entries_) context_.world.vrfs.publish(id, nullptr);
+  for (const auto& [id, entry] : entries_)
+    context_.world.vrfs.publish(id, nullptr);
 }
 
 Failure Networks::set_vrf(const api::SetVrf& message) {
@@ -40,7 +47,8 @@ Failure Networks::set_vrf(const api::SetVrf& message) {
   vrf->id = message.vrf_id;
   vrf->fib4 = Ipv4Fib::create(config);
   if (!vrf->fib4)
-    return {api::Error::kExhausted, "virtual network " + std::string(text_of(message.name)) + ": its route table takes " +
+    return {api::Error::kExhausted, "virtual network " + std::string(text_of(message.name)) +
+                                        ": its route table takes " +
                                         std::to_string((fib_memory_bytes(config) >> 20) + 1) +
                                         " MB that are not left; give the dataplane more --memory"};
   context_.world.vrfs.publish(message.vrf_id, vrf.get());
@@ -72,10 +80,11 @@ Failure Networks::set_route(const api::SetRoute& message) {
   if (group == nullptr) return not_found("group", message.group_id);
   if (group->vrf_id() != message.vrf_id)
     return {api::Error::kInvalid, "route to " + to_text(message.prefix) + ": group " +
-                                      std::to_string(message.group_id) + " belongs to another virtual network"};
+                                      std::to_string(message.group_id) +
+                                      " belongs to another virtual network"};
   const uint32_t prefix = host_order(message.prefix.address);
-  if (auto failure =
-          to_failure(it->second.vrf->fib4->add(prefix, message.prefix.length, message.group_id), message.prefix);
+  if (auto failure = to_failure(it->second.vrf->fib4->add(prefix, message.prefix.length, message.group_id),
+                                message.prefix);
       failure.failed())
     return failure;
   context_.references.add(ObjectKind::kGroup, message.group_id);
@@ -91,7 +100,8 @@ Failure Networks::delete_route(const api::DeleteRoute& message) {
   if (auto failure = check_ipv4_family(message.prefix.address); failure.failed()) return failure;
   const uint32_t prefix = host_order(message.prefix.address);
   const auto route = routes_.find({message.vrf_id, prefix, message.prefix.length});
-  if (route == routes_.end()) return {api::Error::kNotFound, "there is no route to " + to_text(message.prefix)};
+  if (route == routes_.end())
+    return {api::Error::kNotFound, "there is no route to " + to_text(message.prefix)};
   Entry& entry = entries_.at(message.vrf_id);
   if (auto failure = to_failure(entry.vrf->fib4->remove(prefix, message.prefix.length), message.prefix);
       failure.failed())

@@ -15,7 +15,8 @@ Failure table_full(const char* what, uint32_t capacity) {
 }
 
 bool same(const api::SetNeighbour& a, const api::SetNeighbour& b) {
-  return a.port_id == b.port_id && a.mac == b.mac && std::memcmp(&a.address, &b.address, sizeof a.address) == 0;
+  return a.port_id == b.port_id && a.mac == b.mac &&
+         std::memcmp(&a.address, &b.address, sizeof a.address) == 0;
 }
 
 bool same_members(std::span<const api::GroupMember> a, std::span<const api::GroupMember> b) {
@@ -26,11 +27,15 @@ bool same_members(std::span<const api::GroupMember> a, std::span<const api::Grou
 
 std::optional<ObjectKind> kind_of(const api::GroupMember& member) {
   switch (member.kind) {
-    case api::MemberKind::kTunnel: return ObjectKind::kTunnel;
-    case api::MemberKind::kNeighbour: return ObjectKind::kNeighbour;
-    case api::MemberKind::kConnected: return ObjectKind::kPort;
+    case api::MemberKind::kTunnel:
+      return ObjectKind::kTunnel;
+    case api::MemberKind::kNeighbour:
+      return ObjectKind::kNeighbour;
+    case api::MemberKind::kConnected:
+      return ObjectKind::kPort;
     case api::MemberKind::kLocal:
-    case api::MemberKind::kDrop: break;
+    case api::MemberKind::kDrop:
+      break;
   }
   return std::nullopt;
 }
@@ -39,8 +44,10 @@ std::optional<ObjectKind> kind_of(const api::GroupMember& member) {
 
 // The workers have stopped: nothing reads the World any more.
 NextHops::~NextHops() {
-  for (const auto& [id, entry] : groups_) context_.world.groups.publish(id, nullptr);
-  for (const auto& [id, entry] : neighbours_) context_.world.neighbours.publish(id, nullptr);
+  for (const auto& [id, entry] : groups_)
+    context_.world.groups.publish(id, nullptr);
+  for (const auto& [id, entry] : neighbours_)
+    context_.world.neighbours.publish(id, nullptr);
 }
 
 Failure NextHops::set_neighbour(const api::SetNeighbour& message) {
@@ -88,7 +95,8 @@ Failure NextHops::check_member(const api::GroupMember& member) const {
   const auto kind = kind_of(member);
   if (kind == ObjectKind::kTunnel && context_.world.tunnels.at(member.id) == nullptr)
     return not_found("tunnel", member.id);
-  if (kind == ObjectKind::kNeighbour && !neighbours_.contains(member.id)) return not_found("neighbour", member.id);
+  if (kind == ObjectKind::kNeighbour && !neighbours_.contains(member.id))
+    return not_found("neighbour", member.id);
   if (kind == ObjectKind::kPort && ports_.find(member.id) == nullptr) return not_found("port", member.id);
   return success();
 }
@@ -131,7 +139,8 @@ Failure NextHops::set_group(const api::SetGroup& message) {
 Failure NextHops::delete_group(uint32_t id) {
   const auto it = groups_.find(id);
   if (it == groups_.end()) return not_found("group", id);
-  if (auto failure = context_.references.check_unused(ObjectKind::kGroup, id, "group", "routes"); failure.failed())
+  if (auto failure = context_.references.check_unused(ObjectKind::kGroup, id, "group", "routes");
+      failure.failed())
     return failure;
   count_members(*it->second.published, &References::drop);
   context_.world.groups.publish(id, nullptr);

@@ -17,7 +17,9 @@ namespace {
 constexpr uint32_t kMaxWorkers = 64;
 constexpr uint32_t kMinMemoryMb = 64;
 
-Failure wrong(std::string text) { return {api::Error::kInvalid, std::move(text)}; }
+Failure wrong(std::string text) {
+  return {api::Error::kInvalid, std::move(text)};
+}
 
 // Free bytes in hugepages of every size.
 uint64_t free_hugepage_bytes() {
@@ -41,9 +43,11 @@ Failure check_cores(const std::vector<uint32_t>& cores) {
   for (size_t i = 0; i < cores.size(); ++i) {
     if (cores[i] >= CPU_SETSIZE || !CPU_ISSET(cores[i], &allowed))
       return wrong("--workers: core " + std::to_string(cores[i]) +
-                   " is not one this process may run on; `nproc` and /proc/self/status (Cpus_allowed_list) show which are");
+                   " is not one this process may run on; `nproc` and /proc/self/status (Cpus_allowed_list) "
+                   "show which are");
     if (std::count(cores.begin(), cores.end(), cores[i]) > 1)
-      return wrong("--workers: core " + std::to_string(cores[i]) + " is named twice; a worker needs its own core");
+      return wrong("--workers: core " + std::to_string(cores[i]) +
+                   " is named twice; a worker needs its own core");
   }
   return success();
 }
@@ -62,28 +66,34 @@ Failure check_hugepages(const Options& options) {
 Result<Options> parse_options(int argc, const char* const* argv) {
   Options options;
   bool huge = false, no_huge = false;
-  CLI::App app("The packet path of a Sallyport gateway. scripts/gateway starts it; sallyportd tells it what to do.",
-               "sallyport-dataplane");
+  CLI::App app(
+      "The packet path of a Sallyport gateway. scripts/gateway starts it; sallyportd tells it what to do.",
+      "sallyport-dataplane");
   app.set_version_flag("--version", std::string("sallyport-dataplane " SALLYPORT_VERSION));
   app.add_option("--run-dir", options.run_dir, "Directory of the gateway's sockets (mode 0700)")->required();
-  app.add_option("--workers", options.worker_cores, "Cores of the workers, as in 1,2")->delimiter(',')->required();
+  app.add_option("--workers", options.worker_cores, "Cores of the workers, as in 1,2")
+      ->delimiter(',')
+      ->required();
   app.add_option("--idle", options.idle, "What a worker without packets does: poll or sleep")
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, IdleMode>{{"poll", IdleMode::kPoll}, {"sleep", IdleMode::kSleep}}));
   auto* huge_flag = app.add_flag("--huge", huge, "Packet buffers in hugepages (the default)");
-  app.add_flag("--no-huge", no_huge, "Packet buffers in ordinary memory: slower, no PCI devices")->excludes(huge_flag);
+  app.add_flag("--no-huge", no_huge, "Packet buffers in ordinary memory: slower, no PCI devices")
+      ->excludes(huge_flag);
   app.add_option("--memory", options.memory_mb, "MB for packet buffers and tables")
       ->check(CLI::Range(kMinMemoryMb, 1u << 20));
-  app.add_option("--slots", options.slots, "How many CHILD_SAs fit")->check(CLI::Range(1u, api::kSlotMask + 1));
+  app.add_option("--slots", options.slots, "How many CHILD_SAs fit")
+      ->check(CLI::Range(1u, api::kSlotMask + 1));
   app.add_option("--max-mtu", options.max_mtu_bytes, "Largest MTU that a port can have, in bytes")
       ->check(CLI::Range(1280u, 9600u));
-  app.add_option("--state", options.state_file, "The shared-state file, on a tmpfs; default: state in the run directory");
+  app.add_option("--state", options.state_file,
+                 "The shared-state file, on a tmpfs; default: state in the run directory");
   app.add_option("--log-level", options.log_level, "debug, info, warning or error")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, spdlog::level::level_enum>{
-          {"debug", spdlog::level::debug},
-          {"info", spdlog::level::info},
-          {"warning", spdlog::level::warn},
-          {"error", spdlog::level::err}}));
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, spdlog::level::level_enum>{{"debug", spdlog::level::debug},
+                                                           {"info", spdlog::level::info},
+                                                           {"warning", spdlog::level::warn},
+                                                           {"error", spdlog::level::err}}));
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -107,7 +117,8 @@ Failure check_machine(const Options& options) {
   if (!std::filesystem::is_directory(options.run_dir, error))
     return wrong("--run-dir " + options.run_dir.string() + ": no such directory; make it with mode 0700");
   if (!std::filesystem::is_directory(std::filesystem::absolute(options.state_file).parent_path(), error))
-    return wrong("--state " + options.state_file.string() + ": its directory does not exist; make it with mode 0700");
+    return wrong("--state " + options.state_file.string() +
+                 ": its directory does not exist; make it with mode 0700");
   if (options.memory_kind == MemoryKind::kHuge) return check_hugepages(options);
   return success();
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The command line of sallyport-dataplane, checked against the machine before anything is changed. Main thread.
+// The command line of sallyport-dataplane, checked against the machine before anything is changed. Main
+// thread.
 #pragma once
 
 #include <spdlog/common.h>
@@ -33,7 +34,8 @@ struct Options {
 // What the command line says, or one line that says which option is wrong and what it takes.
 Result<Options> parse_options(int argc, const char* const* argv);
 
-// Whether this machine has what the options ask for: root, cores, hugepages, the run directory. Changes nothing.
+// Whether this machine has what the options ask for: root, cores, hugepages, the run directory. Changes
+// nothing.
 Failure check_machine(const Options& options);
 
 }  // namespace sallyport::dataplane

@@ -25,11 +25,13 @@ PacketPools::PacketPools(uint32_t memory_mb, uint32_t max_mtu_bytes) {
                         max_mtu_bytes + kTailroomBytes;
   room_bytes_ = static_cast<uint16_t>(RTE_ALIGN_CEIL(room, RTE_CACHE_LINE_SIZE));
   const uint64_t buffer_bytes = sizeof(rte_mbuf) + kMbufPrivateBytes + room_bytes_ + 2 * RTE_CACHE_LINE_SIZE;
-  buffers_ = static_cast<uint32_t>(std::min<uint64_t>((uint64_t{memory_mb} << 20) / 4 / buffer_bytes, kMaxBuffers));
+  buffers_ =
+      static_cast<uint32_t>(std::min<uint64_t>((uint64_t{memory_mb} << 20) / 4 / buffer_bytes, kMaxBuffers));
 }
 
 PacketPools::~PacketPools() {
-  for (const auto& [socket, pool] : pools_) rte_mempool_free(pool);
+  for (const auto& [socket, pool] : pools_)
+    rte_mempool_free(pool);
 }
 
 Result<rte_mempool*> PacketPools::of_socket(int socket) {
@@ -39,9 +41,9 @@ Result<rte_mempool*> PacketPools::of_socket(int socket) {
   rte_mempool* pool =
       rte_pktmbuf_pool_create(name.c_str(), buffers_, kCacheBuffers, kMbufPrivateBytes, room_bytes_, socket);
   if (pool == nullptr)
-    return Failure{api::Error::kExhausted, "no memory for " + std::to_string(buffers_) + " packet buffers on socket " +
-                                               std::to_string(socket) + ": " + rte_strerror(rte_errno) +
-                                               "; give more with --memory"};
+    return Failure{api::Error::kExhausted, "no memory for " + std::to_string(buffers_) +
+                                               " packet buffers on socket " + std::to_string(socket) + ": " +
+                                               rte_strerror(rte_errno) + "; give more with --memory"};
   return pools_[socket] = pool;
 }
 

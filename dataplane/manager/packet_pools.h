@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The packet buffers, one pool for each NUMA socket that a port or the manager asks for. Manager thread; the pools
-// themselves are used by all.
+// The packet buffers, one pool for each NUMA socket that a port or the manager asks for. Manager thread; the
+// pools themselves are used by all.
 #pragma once
 
 #include <rte_mempool.h>
@@ -13,8 +13,8 @@ namespace sallyport::dataplane {
 
 class PacketPools {
  public:
-  // A quarter of `memory_mb` goes to each pool; a buffer holds a frame of `max_mtu_bytes` in one segment, with headroom
-  // for the outer headers and tailroom for the ESP trailer.
+  // A quarter of `memory_mb` goes to each pool; a buffer holds a frame of `max_mtu_bytes` in one segment,
+  // with headroom for the outer headers and tailroom for the ESP trailer.
   PacketPools(uint32_t memory_mb, uint32_t max_mtu_bytes);
   ~PacketPools();
   PacketPools(const PacketPools&) = delete;

@@ -19,7 +19,8 @@ constexpr uint16_t kMaxDescriptors = 1024;
 
 Failure device_failed(const std::string& what, int error) {
   const std::string complaint = Eal::take_complaint();
-  return {api::Error::kDeviceFailed, what + ": " + (complaint.empty() ? rte_strerror(std::abs(error)) : complaint)};
+  return {api::Error::kDeviceFailed,
+          what + ": " + (complaint.empty() ? rte_strerror(std::abs(error)) : complaint)};
 }
 
 std::set<uint16_t> ports_now() {
@@ -32,7 +33,8 @@ std::set<uint16_t> ports_now() {
 std::string queue_hint(std::string_view driver, uint16_t workers) {
   const std::string count = std::to_string(workers);
   if (driver == "net_af_packet") return "add qpairs=" + count + " to the device";
-  if (driver == "net_af_xdp") return "add queue_count=" + count + " to the device and give its interface as many channels";
+  if (driver == "net_af_xdp")
+    return "add queue_count=" + count + " to the device and give its interface as many channels";
   if (driver == "net_pcap") return "repeat rx_pcap= (and tx_pcap=) once for each of " + count + " workers";
   if (driver == "net_vhost" || driver == "net_virtio_user") return "add queues=" + count + " to the device";
   return "use fewer workers, or a device with more queues";
@@ -57,7 +59,8 @@ Result<PortDevice> PortDevice::open(const std::string& device, uint16_t workers,
     return failure;
   }
   const auto after = ports_now();
-  const auto found = std::find_if(after.begin(), after.end(), [&](uint16_t port) { return !before.contains(port); });
+  const auto found =
+      std::find_if(after.begin(), after.end(), [&](uint16_t port) { return !before.contains(port); });
   if (found == after.end())
     return Failure{api::Error::kDeviceFailed, "device " + device + " gave no port; " + probe_hint(device)};
   PortDevice result(*found);
@@ -82,9 +85,9 @@ Failure PortDevice::configure(uint16_t workers, uint16_t mtu_bytes, PacketPools&
   if (const int error = rte_eth_dev_info_get(port_, &info); error != 0)
     return device_failed("gives no information", error);
   if (info.max_rx_queues < workers || info.max_tx_queues < workers)
-    return {api::Error::kUnsupported, "offers " + std::to_string(std::min(info.max_rx_queues, info.max_tx_queues)) +
-                                          " queue pairs, " + std::to_string(workers) + " workers need one each; " +
-                                          queue_hint(info.driver_name, workers)};
+    return {api::Error::kUnsupported,
+            "offers " + std::to_string(std::min(info.max_rx_queues, info.max_tx_queues)) + " queue pairs, " +
+                std::to_string(workers) + " workers need one each; " + queue_hint(info.driver_name, workers)};
   rte_eth_conf config{};
   const uint64_t wanted_hash = RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_ESP;
   if (workers > 1 && (info.flow_type_rss_offloads & wanted_hash) != 0) {
@@ -97,10 +100,13 @@ Failure PortDevice::configure(uint16_t workers, uint16_t mtu_bytes, PacketPools&
     return device_failed("cannot be configured", error);
   if (auto failure = set_up_queues(workers, pools); failure.failed()) return failure;
   if (auto failure = set_mtu(mtu_bytes); failure.failed()) return failure;
-  if (const int error = rte_eth_dev_start(port_); error != 0) return device_failed("cannot be started", error);
-  rte_eth_allmulticast_enable(port_);  // routing protocols and ND; where a device can't, it passes everything anyway
+  if (const int error = rte_eth_dev_start(port_); error != 0)
+    return device_failed("cannot be started", error);
+  rte_eth_allmulticast_enable(
+      port_);  // routing protocols and ND; where a device can't, it passes everything anyway
   rte_ether_addr mac{};
-  if (const int error = rte_eth_macaddr_get(port_, &mac); error != 0) return device_failed("has no MAC", error);
+  if (const int error = rte_eth_macaddr_get(port_, &mac); error != 0)
+    return device_failed("has no MAC", error);
   std::copy_n(mac.addr_bytes, mac_.size(), mac_.begin());
   return success();
 }
@@ -112,7 +118,8 @@ Failure PortDevice::set_up_queues(uint16_t workers, PacketPools& pools) {
   pool_ = pool.value();
   // Rings of all ports together must leave most buffers for packets on their way.
   uint16_t receive = kMaxDescriptors;
-  while (receive > 128 && uint32_t{receive} * workers * 16 > pools.buffers()) receive /= 2;
+  while (receive > 128 && uint32_t{receive} * workers * 16 > pools.buffers())
+    receive /= 2;
   uint16_t transmit = receive;
   if (const int error = rte_eth_dev_adjust_nb_rx_tx_desc(port_, &receive, &transmit); error != 0)
     return device_failed("takes no ring of " + std::to_string(receive) + " descriptors", error);

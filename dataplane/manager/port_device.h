@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A DPDK device while it is a port: probed, configured with one receive and one transmit queue per worker, started; and
-// stopped, closed and detached when destroyed. Manager thread; destroy only after every worker let go of it.
+// A DPDK device while it is a port: probed, configured with one receive and one transmit queue per worker,
+// started; and stopped, closed and detached when destroyed. Manager thread; destroy only after every worker
+// let go of it.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,10 @@ namespace sallyport::dataplane {
 
 class PortDevice {
  public:
-  // `device`: a PCI address or virtual device string. kDeviceFailed or kUnsupported with the reason and a hint.
-  static Result<PortDevice> open(const std::string& device, uint16_t workers, uint16_t mtu_bytes, PacketPools& pools);
+  // `device`: a PCI address or virtual device string. kDeviceFailed or kUnsupported with the reason and a
+  // hint.
+  static Result<PortDevice> open(const std::string& device, uint16_t workers, uint16_t mtu_bytes,
+                                 PacketPools& pools);
 
   PortDevice(PortDevice&& other) noexcept
       : port_(std::exchange(other.port_, kClosed)), mac_(other.mac_), pool_(other.pool_) {}

@@ -12,14 +12,17 @@
 namespace sallyport::dataplane {
 namespace {
 
-bool same_address(const api::Address& a, const api::Address& b) { return a.family == b.family && a.bytes == b.bytes; }
+bool same_address(const api::Address& a, const api::Address& b) {
+  return a.family == b.family && a.bytes == b.bytes;
+}
 
 }  // namespace
 
 // The workers have stopped: nothing reads the World any more.
 Ports::~Ports() {
   context_.world.port_list.store(nullptr, std::memory_order_release);
-  for (const auto& [id, entry] : entries_) context_.world.ports.publish(id, nullptr);
+  for (const auto& [id, entry] : entries_)
+    context_.world.ports.publish(id, nullptr);
 }
 
 Failure Ports::set_port(const api::SetPort& message) {
@@ -37,13 +40,15 @@ Failure Ports::check(const api::SetPort& message) const {
     return not_found("virtual network", message.vrf_id);
   for (const auto& [id, entry] : entries_)
     if (id != message.port_id && text_of(entry.message.name) == text_of(message.name))
-      return {api::Error::kInUse, "port " + std::to_string(id) + " has the name " + std::string(text_of(message.name))};
+      return {api::Error::kInUse,
+              "port " + std::to_string(id) + " has the name " + std::string(text_of(message.name))};
   return success();
 }
 
 Failure Ports::open(const api::SetPort& message) {
-  auto device = PortDevice::open(std::string(text_of(message.device)),
-                                 static_cast<uint16_t>(context_.world.workers()), message.mtu_bytes, context_.pools);
+  auto device =
+      PortDevice::open(std::string(text_of(message.device)), static_cast<uint16_t>(context_.world.workers()),
+                       message.mtu_bytes, context_.pools);
   if (!device.ok()) {
     auto failure = device.failure();
     failure.text = "port " + std::string(text_of(message.name)) + ": " + failure.text;
@@ -80,7 +85,7 @@ void Ports::publish(Entry& entry) {
   port->rx_queues = static_cast<uint16_t>(context_.world.workers());
   port->vrf_id = entry.message.vrf_id;
   port->mtu_bytes = entry.message.mtu_bytes;
-  std::copy_n(entry.device->mac().begin(), port->mac.addr_bytes.size(), port->mac.addr_bytes.begin());
+  std::copy(entry.device->mac().begin(), entry.device->mac().end(), port->mac.addr_bytes);
   port->address_count = static_cast<uint16_t>(entry.addresses.size());
   std::transform(entry.addresses.begin(), entry.addresses.end(), port->addresses_be.begin(), ipv4_be);
   port->link_up = entry.device->link_up();
@@ -93,7 +98,8 @@ void Ports::publish(Entry& entry) {
 
 void Ports::publish_list() {
   auto list = std::make_unique<PortList>();
-  for (const auto& [id, entry] : entries_) list->ports.push_back(entry.published.get());
+  for (const auto& [id, entry] : entries_)
+    list->ports.push_back(entry.published.get());
   context_.world.port_list.store(list.get(), std::memory_order_release);
   context_.retirer.retire(std::exchange(list_, std::move(list)));
 }
@@ -135,9 +141,10 @@ Failure Ports::set_address(const api::SetAddress& message) {
 Failure Ports::delete_address(const api::SetAddress& message) {
   const auto it = entries_.find(message.port_id);
   if (it == entries_.end()) return not_found("port", message.port_id);
-  if (std::erase_if(it->second.addresses, [&](const auto& a) { return same_address(a, message.address); }) == 0)
-    return {api::Error::kNotFound, "port " + std::string(text_of(it->second.message.name)) + " has no address " +
-                                       to_text(message.address)};
+  if (std::erase_if(it->second.addresses, [&](const auto& a) { return same_address(a, message.address); }) ==
+      0)
+    return {api::Error::kNotFound, "port " + std::string(text_of(it->second.message.name)) +
+                                       " has no address " + to_text(message.address)};
   publish(it->second);
   return success();
 }
@@ -183,7 +190,7 @@ void Ports::count_missed(api::PortCounters* counters, uint32_t counter_workers) 
     rte_eth_stats stats{};
     if (rte_eth_stats_get(entry.device->port(), &stats) != 0) continue;
     counters[size_t{id} * counter_workers + counter_workers - 1].rx_dropped.store(stats.imissed,
-                                                                                   std::memory_order_relaxed);
+                                                                                  std::memory_order_relaxed);
   }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The gateway's ports: their devices, addresses and mirror TAPs, and what workers see of them. Manager thread.
+// The gateway's ports: their devices, addresses and mirror TAPs, and what workers see of them. Manager
+// thread.
 #pragma once
 
 #include <map>

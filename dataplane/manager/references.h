@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How many objects of the API refer to another one, so that nothing is deleted from under them. Manager thread.
+// How many objects of the API refer to another one, so that nothing is deleted from under them. Manager
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +29,9 @@ class References {
   }
 
  private:
-  static uint64_t key(ObjectKind kind, uint32_t id) { return uint64_t{static_cast<uint8_t>(kind)} << 32 | id; }
+  static uint64_t key(ObjectKind kind, uint32_t id) {
+    return uint64_t{static_cast<uint8_t>(kind)} << 32 | id;
+  }
 
   std::unordered_map<uint64_t, uint32_t> counts_;
 };

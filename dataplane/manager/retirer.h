@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Does things once every worker has let go of what was taken out of the World: frees objects, closes devices, answers
-// requests. Never waits. Manager thread.
+// Does things once every worker has let go of what was taken out of the World: frees objects, closes devices,
+// answers requests. Never waits. Manager thread.
 #pragma once
 
 #include <rte_rcu_qsbr.h>

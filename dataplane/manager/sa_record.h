@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the manager keeps of an SA beside the SA itself: the message it came by, without keys and without room for
-// selectors it doesn't have (a message is 2.8 KB, a record mostly 0.4). Manager thread.
+// What the manager keeps of an SA beside the SA itself: the message it came by, without keys and without room
+// for selectors it doesn't have (a message is 2.8 KB, a record mostly 0.4). Manager thread.
 #pragma once
 
 #include <cstddef>
@@ -21,8 +21,10 @@ class StoredSaMessage {
     std::memcpy(head_.data(), static_cast<const void*>(&message), offsetof(Message, keys.key));
     std::memcpy(head_.data() + kAfterKeys, reinterpret_cast<const std::byte*>(&message) + kAfterKeys,
                 kHeadBytes - kAfterKeys);
-    for (unsigned i = 0; i < message.local_selector_count; ++i) selectors_.push_back(message.local_selectors[i]);
-    for (unsigned i = 0; i < message.remote_selector_count; ++i) selectors_.push_back(message.remote_selectors[i]);
+    for (unsigned i = 0; i < message.local_selector_count; ++i)
+      selectors_.push_back(message.local_selectors[i]);
+    for (unsigned i = 0; i < message.remote_selector_count; ++i)
+      selectors_.push_back(message.remote_selectors[i]);
   }
 
   // As it came, keys zero.
@@ -30,7 +32,8 @@ class StoredSaMessage {
     Message message;
     std::memset(static_cast<void*>(&message), 0, sizeof message);
     std::memcpy(static_cast<void*>(&message), head_.data(), kHeadBytes);
-    for (unsigned i = 0; i < message.local_selector_count; ++i) message.local_selectors[i] = selectors_[i];
+    for (unsigned i = 0; i < message.local_selector_count; ++i)
+      message.local_selectors[i] = selectors_[i];
     for (unsigned i = 0; i < message.remote_selector_count; ++i)
       message.remote_selectors[i] = selectors_[message.local_selector_count + i];
     return message;

@@ -17,7 +17,8 @@ template <typename Row>
 void clear(Row& row) {
   static_assert(sizeof(Row) == 8 * sizeof(api::Counter));
   auto* counters = reinterpret_cast<api::Counter*>(&row);
-  for (unsigned i = 0; i < 8; ++i) counters[i].store(0, std::memory_order_relaxed);
+  for (unsigned i = 0; i < 8; ++i)
+    counters[i].store(0, std::memory_order_relaxed);
 }
 
 template <typename Message>
@@ -36,7 +37,9 @@ void put_endpoints(Message& message, const OuterEndpoints& endpoints) {
 
 // What may differ between two messages about one SA that is to stay as it is.
 void forget_volatile(api::SetInboundSa&) {}
-void forget_volatile(api::SetOutboundSa& message) { message.activate = message.may_have_sent = 0; }
+void forget_volatile(api::SetOutboundSa& message) {
+  message.activate = message.may_have_sent = 0;
+}
 
 template <typename Message>
 bool same_bytes(const Message& a, const Message& b) {
@@ -53,27 +56,35 @@ api::UpdateSa move_of(const Message& message, api::Direction direction, uint32_t
   return update;
 }
 
-uint64_t remote_key(const api::Address& remote, uint16_t port) { return uint64_t{ipv4_be(remote)} << 32 | port; }
+uint64_t remote_key(const api::Address& remote, uint16_t port) {
+  return uint64_t{ipv4_be(remote)} << 32 | port;
+}
 
 Failure no_such_sa(const char* direction, uint32_t slot, uint32_t spi) {
-  return {api::Error::kNotFound, fmt::format("there is no {} SA with SPI {:08x} in slot {}", direction, spi, slot)};
+  return {api::Error::kNotFound,
+          fmt::format("there is no {} SA with SPI {:08x} in slot {}", direction, spi, slot)};
 }
 
 Failure slot_taken(const char* direction, uint32_t slot, uint32_t spi, uint32_t found) {
-  return {api::Error::kInUse,
-          found == spi
-              ? fmt::format("{} SA {:08x} is installed with other parameters; delete it first", direction, spi)
-              : fmt::format("{} slot {} belongs to SA {:08x}; delete it first", direction, slot, found)};
+  return {
+      api::Error::kInUse,
+      found == spi
+          ? fmt::format("{} SA {:08x} is installed with other parameters; delete it first", direction, spi)
+          : fmt::format("{} slot {} belongs to SA {:08x}; delete it first", direction, slot, found)};
 }
 
-int any_socket() { return static_cast<int>(rte_socket_id()); }
+int any_socket() {
+  return static_cast<int>(rte_socket_id());
+}
 
 }  // namespace
 
 // The workers have stopped: nothing reads the World any more. The rows stay for the next life.
 Sas::~Sas() {
-  for (const auto& [slot, record] : inbound_) context_.world.inbound_sas.publish(slot, nullptr);
-  for (const auto& [slot, record] : outbound_) context_.world.outbound_sas.publish(slot, nullptr);
+  for (const auto& [slot, record] : inbound_)
+    context_.world.inbound_sas.publish(slot, nullptr);
+  for (const auto& [slot, record] : outbound_)
+    context_.world.outbound_sas.publish(slot, nullptr);
 }
 
 template <typename Message>
@@ -94,7 +105,8 @@ Failure Sas::check_slot(uint32_t slot, uint32_t tunnel_id, const std::set<uint32
     return {api::Error::kExhausted,
             fmt::format("slot {} is beyond the {} of this dataplane; raise --slots", slot, state_.slots())};
   if (dying.contains(slot))
-    return {api::Error::kInUse, fmt::format("slot {} is being freed; wait for the answer to the deletion", slot)};
+    return {api::Error::kInUse,
+            fmt::format("slot {} is being freed; wait for the answer to the deletion", slot)};
   if (!tunnels_.contains(tunnel_id)) return not_found("tunnel", tunnel_id);
   return success();
 }
@@ -105,10 +117,14 @@ Failure Sas::set_inbound(const api::SetInboundSa& message) {
   const auto it = inbound_.find(slot);
   const Match match = it == inbound_.end() ? Match::kAbsent : compare(it->second->stored, message);
   switch (match) {
-    case Match::kAbsent: return install(message, slot);
-    case Match::kSame: return success();
-    case Match::kMoved: return move_inbound(move_of(message, api::Direction::kInbound, slot));
-    case Match::kOther: break;
+    case Match::kAbsent:
+      return install(message, slot);
+    case Match::kSame:
+      return success();
+    case Match::kMoved:
+      return move_inbound(move_of(message, api::Direction::kInbound, slot));
+    case Match::kOther:
+      break;
   }
   return slot_taken("inbound", slot, message.spi, it->second->sa->spi);
 }
@@ -118,7 +134,8 @@ Failure Sas::install(const api::SetInboundSa& message, uint32_t slot) {
   const auto error =
       record->selectors.assign(std::span(message.local_selectors).first(message.local_selector_count),
                                std::span(message.remote_selectors).first(message.remote_selector_count));
-  if (error != api::Error::kNone) return {error, fmt::format("SA {:08x}: no IPv4 traffic selector on a side", message.spi)};
+  if (error != api::Error::kNone)
+    return {error, fmt::format("SA {:08x}: no IPv4 traffic selector on a side", message.spi)};
   const auto refusal = create_inbound_sa(message, state_.inbound()[slot], engine_, any_socket(), record->sa);
   if (refusal.error != api::Error::kNone)
     return {refusal.error, fmt::format("inbound SA {:08x}: {}", message.spi, refusal.text)};
@@ -130,15 +147,22 @@ Failure Sas::install(const api::SetInboundSa& message, uint32_t slot) {
 }
 
 Failure Sas::set_outbound(const api::SetOutboundSa& message) {
-  if (auto failure = check_slot(message.slot, message.tunnel_id, dying_outbound_); failure.failed()) return failure;
+  if (auto failure = check_slot(message.slot, message.tunnel_id, dying_outbound_); failure.failed())
+    return failure;
   const auto it = outbound_.find(message.slot);
   const Match match = it == outbound_.end() ? Match::kAbsent : compare(it->second->stored, message);
   Failure failure = success();
   switch (match) {
-    case Match::kAbsent: failure = install(message); break;
-    case Match::kSame: break;
-    case Match::kMoved: failure = move_outbound(move_of(message, api::Direction::kOutbound, message.slot)); break;
-    case Match::kOther: return slot_taken("outbound", message.slot, message.spi, it->second->sa->spi);
+    case Match::kAbsent:
+      failure = install(message);
+      break;
+    case Match::kSame:
+      break;
+    case Match::kMoved:
+      failure = move_outbound(move_of(message, api::Direction::kOutbound, message.slot));
+      break;
+    case Match::kOther:
+      return slot_taken("outbound", message.slot, message.spi, it->second->sa->spi);
   }
   if (!failure.failed() && message.activate) tunnels_.activate(message.tunnel_id, message.slot);
   return failure;
@@ -146,16 +170,18 @@ Failure Sas::set_outbound(const api::SetOutboundSa& message) {
 
 Failure Sas::install(const api::SetOutboundSa& message) {
   auto record = std::make_unique<OutboundRecord>(message);
-  auto error = record->selectors.assign(std::span(message.local_selectors).first(message.local_selector_count),
-                                        std::span(message.remote_selectors).first(message.remote_selector_count));
-  if (error != api::Error::kNone) return {error, fmt::format("SA {:08x}: no IPv4 traffic selector on a side", message.spi)};
+  auto error =
+      record->selectors.assign(std::span(message.local_selectors).first(message.local_selector_count),
+                               std::span(message.remote_selectors).first(message.remote_selector_count));
+  if (error != api::Error::kNone)
+    return {error, fmt::format("SA {:08x}: no IPv4 traffic selector on a side", message.spi)};
   record->outer = std::make_unique<OuterHeader>();
   error = make_outer_header(endpoints_of(message), tunnels_.policy(message.tunnel_id), *record->outer);
   if (error != api::Error::kNone)
     return {error, fmt::format("outbound SA {:08x}: no outer header can be made from {} to {}", message.spi,
                                to_text(message.local), to_text(message.remote))};
-  const auto refusal = create_outbound_sa(message, state_.outbound()[message.slot], record->outer.get(), engine_,
-                                          any_socket(), record->sa);
+  const auto refusal = create_outbound_sa(message, state_.outbound()[message.slot], record->outer.get(),
+                                          engine_, any_socket(), record->sa);
   if (refusal.error != api::Error::kNone)
     return {refusal.error, fmt::format("outbound SA {:08x}: {}", message.spi, refusal.text)};
   record->sa->selectors = &record->selectors;
@@ -263,7 +289,8 @@ void Sas::refresh_headers(uint32_t tunnel_id) {
     OutboundRecord& record = *outbound_.at(slot);
     const auto stored = record.stored.message();
     OuterHeader wanted{};
-    if (make_outer_header(endpoints_of(stored), tunnels_.policy(tunnel_id), wanted) != api::Error::kNone) continue;
+    if (make_outer_header(endpoints_of(stored), tunnels_.policy(tunnel_id), wanted) != api::Error::kNone)
+      continue;
     if (wanted.df == record.outer->df && wanted.dscp_policy == record.outer->dscp_policy &&
         wanted.tos == record.outer->tos)
       continue;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Installs SAs in their home worker's table, moves their addresses, takes them out, and remembers what the API said
-// about them (RFC 4301 section 4.4.2). Manager thread; never waits for a worker.
+// Installs SAs in their home worker's table, moves their addresses, takes them out, and remembers what the
+// API said about them (RFC 4301 section 4.4.2). Manager thread; never waits for a worker.
 #pragma once
 
 #include <map>
@@ -25,8 +25,8 @@ class Sas {
   Sas(const Sas&) = delete;
   Sas& operator=(const Sas&) = delete;
 
-  // Success: visible to the home worker. An SA with this SPI, tunnel and parameters that is there already stays as it
-  // is; one whose addresses alone differ is moved.
+  // Success: visible to the home worker. An SA with this SPI, tunnel and parameters that is there already
+  // stays as it is; one whose addresses alone differ is moved.
   Failure set_inbound(const api::SetInboundSa& message);
   Failure set_outbound(const api::SetOutboundSa& message);
   Failure update(const api::UpdateSa& message);

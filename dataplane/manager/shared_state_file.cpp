@@ -28,7 +28,8 @@ api::SharedStateHeader layout(uint32_t workers, uint32_t slots) {
 }
 
 Failure failed(const std::filesystem::path& path, const char* what) {
-  return {api::Error::kDeviceFailed, "shared state " + path.string() + ": " + what + ": " + std::strerror(errno) +
+  return {api::Error::kDeviceFailed, "shared state " + path.string() + ": " + what + ": " +
+                                         std::strerror(errno) +
                                          "; name a writable place on a tmpfs with --state"};
 }
 
@@ -36,7 +37,8 @@ bool same_layout(int fd, const api::SharedStateHeader& wanted) {
   struct stat status {};
   api::SharedStateHeader found{};
   return fstat(fd, &status) == 0 && static_cast<uint64_t>(status.st_size) == wanted.size_bytes &&
-         pread(fd, &found, sizeof found, 0) == sizeof found && std::memcmp(&found, &wanted, sizeof found) == 0;
+         pread(fd, &found, sizeof found, 0) == sizeof found &&
+         std::memcmp(&found, &wanted, sizeof found) == 0;
 }
 
 // A new file grows under another name and takes its place whole, so that no reader maps a half-made one.
@@ -57,7 +59,8 @@ int create(const std::filesystem::path& path, const api::SharedStateHeader& head
 
 }  // namespace
 
-Result<SharedStateFile> SharedStateFile::open(const std::filesystem::path& path, uint32_t workers, uint32_t slots) {
+Result<SharedStateFile> SharedStateFile::open(const std::filesystem::path& path, uint32_t workers,
+                                              uint32_t slots) {
   const auto header = layout(workers, slots);
   int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0 && errno != ENOENT) return failed(path, "cannot be opened");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Creates or reopens the shared-state segment (dataplane/api/shared_state.h). Owned by the manager thread; the rows are
-// written by the threads that the layout names.
+// Creates or reopens the shared-state segment (dataplane/api/shared_state.h). Owned by the manager thread;
+// the rows are written by the threads that the layout names.
 #pragma once
 
 #include <filesystem>
@@ -12,7 +12,8 @@ namespace sallyport::dataplane {
 
 class SharedStateFile {
  public:
-  // A file of the same layout is kept with its rows and counters; any other is replaced. `workers` without the manager.
+  // A file of the same layout is kept with its rows and counters; any other is replaced. `workers` without
+  // the manager.
   static Result<SharedStateFile> open(const std::filesystem::path& path, uint32_t workers, uint32_t slots);
 
   SharedStateFile(SharedStateFile&& other) noexcept;

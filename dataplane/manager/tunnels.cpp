@@ -23,12 +23,14 @@ uint16_t plateau_below(uint16_t mtu_bytes) {
 
 // The workers have stopped: nothing reads the World any more.
 Tunnels::~Tunnels() {
-  for (const auto& [id, entry] : entries_) context_.world.tunnels.publish(id, nullptr);
+  for (const auto& [id, entry] : entries_)
+    context_.world.tunnels.publish(id, nullptr);
 }
 
 Failure Tunnels::set_tunnel(const api::SetTunnel& message) {
   if (message.tunnel_id >= context_.world.tunnels.capacity())
-    return {api::Error::kExhausted, "tunnel ids must be below " + std::to_string(context_.world.tunnels.capacity())};
+    return {api::Error::kExhausted,
+            "tunnel ids must be below " + std::to_string(context_.world.tunnels.capacity())};
   if (context_.world.vrfs.at(message.vrf_id) == nullptr) return not_found("virtual network", message.vrf_id);
   if (message.neighbour_id != api::kNone && context_.world.neighbours.at(message.neighbour_id) == nullptr)
     return not_found("neighbour", message.neighbour_id);
@@ -112,8 +114,7 @@ void Tunnels::learn_path_mtu(uint32_t id, uint16_t mtu_bytes, uint64_t now_ns) {
   if (it == entries_.end()) return;
   Entry& entry = it->second;
   const uint16_t current = entry.tunnel->path_mtu_bytes.load(std::memory_order_relaxed);
-  const uint16_t learnt =
-      std::max(mtu_bytes == 0 ? plateau_below(current) : mtu_bytes, kMinPathMtuBytes);
+  const uint16_t learnt = std::max(mtu_bytes == 0 ? plateau_below(current) : mtu_bytes, kMinPathMtuBytes);
   if (learnt > current) return;  // a path MTU grows by ageing only
   entry.learnt_mtu_bytes = learnt;
   entry.learnt_ns = now_ns;
@@ -122,7 +123,8 @@ void Tunnels::learn_path_mtu(uint32_t id, uint16_t mtu_bytes, uint64_t now_ns) {
 
 void Tunnels::refresh_path_mtus(uint64_t now_ns) {
   for (auto& [id, entry] : entries_) {
-    if (entry.learnt_mtu_bytes != 0 && now_ns - entry.learnt_ns >= kPathMtuLifetimeNs) entry.learnt_mtu_bytes = 0;
+    if (entry.learnt_mtu_bytes != 0 && now_ns - entry.learnt_ns >= kPathMtuLifetimeNs)
+      entry.learnt_mtu_bytes = 0;
     update_path_mtu(entry);
   }
 }

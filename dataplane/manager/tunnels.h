@@ -30,8 +30,8 @@ class Tunnels {
   void activate(uint32_t id, uint32_t slot);
   uint32_t active(uint32_t id) const;
 
-  // A router said that packets of this tunnel must not be larger; believed down to kMinPathMtuBytes. 0: it didn't say
-  // how large, and the next lower plateau of RFC 1191 is taken.
+  // A router said that packets of this tunnel must not be larger; believed down to kMinPathMtuBytes. 0: it
+  // didn't say how large, and the next lower plateau of RFC 1191 is taken.
   void learn_path_mtu(uint32_t id, uint16_t mtu_bytes, uint64_t now_ns);
   // Forgets what was learnt long ago, and follows the ports' own MTUs.
   void refresh_path_mtus(uint64_t now_ns);
