@@ -83,13 +83,13 @@ Result<void> read_element(Reader& reader, uint8_t type, size_t depth, Message& s
   if (type == kKeyValue) {
     Result<std::string> value = reader.value();
     if (!value) return value.error();
-    section.set(*name, std::string_view(*value));
+    section.set(*name, *value);
     return {};
   }
   if (type == kListStart) {
     Result<Message::List> items = read_list(reader);
     if (!items) return items.error();
-    section.set(*name, std::move(*items));
+    section.set_list(*name, std::move(*items));
     return {};
   }
   if (depth == kMaxSectionDepth) return at(offset, "sections nested too deep");

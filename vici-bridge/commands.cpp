@@ -115,8 +115,8 @@ void get_keys(Session& session, On<Strings> on) {
 
 void load_shared(Session& session, const SharedSecret& secret, Done done) {
   Message message = named("type", secret.type);
-  if (!secret.id.empty()) message.set("id", std::string_view(secret.id));
-  message.set("owners", secret.owners).set("data", std::string_view(secret.data));
+  if (!secret.id.empty()) message.set("id", secret.id);
+  message.set_list("owners", secret.owners).set("data", secret.data);
   send_secret(session, "load-shared", std::move(message), done_only(std::move(done)));
 }
 

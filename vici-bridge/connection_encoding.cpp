@@ -7,11 +7,11 @@ namespace sallyport::vici {
 namespace {
 
 void put(Message& section, std::string_view key, const std::string& value) {
-  if (!value.empty()) section.set(key, std::string_view(value));
+  if (!value.empty()) section.set(key, value);
 }
 
 void put(Message& section, std::string_view key, const Strings& values) {
-  if (!values.empty()) section.set(key, values);
+  if (!values.empty()) section.set_list(key, values);
 }
 
 void put(Message& section, std::string_view key, const std::optional<bool>& value) {

@@ -32,7 +32,7 @@ Message& Message::set(std::string_view name, std::string_view value) {
   return *this;
 }
 
-Message& Message::set(std::string_view name, List values) {
+Message& Message::set_list(std::string_view name, List values) {
   entries_.push_back({std::string(name), std::move(values)});
   return *this;
 }
@@ -91,7 +91,6 @@ void Message::wipe() {
       std::get<Message>(entry.content).wipe();
     }
   }
-  entries_.clear();
 }
 
 }  // namespace sallyport::vici

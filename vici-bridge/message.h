@@ -41,7 +41,7 @@ class Message {
   // Building. A name is appended; section() returns the existing section of that name if there is one. The
   // reference is valid until the next call that adds to this section.
   Message& set(std::string_view name, std::string_view value);
-  Message& set(std::string_view name, List values);
+  Message& set_list(std::string_view name, List values);
   Message& section(std::string_view name);
   Message& append_section(std::string_view name);  // always a new one
 
@@ -55,7 +55,7 @@ class Message {
   const std::vector<Entry>& entries() const { return entries_; }
   bool empty() const { return entries_.empty(); }
 
-  // Overwrites every value, for messages that carried a secret.
+  // Overwrites every value with zeros, for messages that carried a secret.
   void wipe();
 
   bool operator==(const Message&) const;
