@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "control/config/sections.h"
+#include "control/config/suggest.h"
 
 namespace sallyport::control {
 

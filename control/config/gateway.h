@@ -23,8 +23,8 @@ struct GatewaySettings {
   std::vector<uint32_t> workers;  // cores, in the order given; worker number = index
   Idle idle = Idle::kPoll;
   bool hugepages = true;
-  uint32_t memory_mb = 0;         // 0: chosen from the other settings
-  uint32_t sa_capacity = 131072;  // slots of the dataplane's SAD
+  uint32_t memory_mb = 0;        // 0: chosen from the other settings
+  uint32_t sa_capacity = 16384;  // slots of the dataplane's SAD
   bool operator==(const GatewaySettings&) const = default;
 };
 

@@ -6,7 +6,7 @@
 #include <set>
 #include <vector>
 
-#include "control/config/yaml_reader.h"
+#include "control/config/suggest.h"
 
 namespace sallyport::control {
 

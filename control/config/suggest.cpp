@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The known word that is nearest to a mistyped one.
+#include "control/config/suggest.h"
+
 #include <algorithm>
 #include <numeric>
-
-#include "control/config/yaml_reader.h"
+#include <string_view>
+#include <vector>
 
 namespace sallyport::control {
 

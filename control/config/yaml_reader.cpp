@@ -5,6 +5,8 @@
 #include <charconv>
 #include <tuple>
 
+#include "control/config/suggest.h"
+
 namespace sallyport::control {
 
 namespace {

@@ -93,9 +93,4 @@ class Section {
 // The items of a list; a mistake when it is something else.
 [[nodiscard]] std::vector<Value> read_list(Reader& reader, const Value& value);
 
-// "did you mean ...?" when a known word is close, else nothing.
-[[nodiscard]] std::string did_you_mean(const std::string& word, const std::set<std::string>& known);
-// The same, or the list of what there is when nothing is close.
-[[nodiscard]] std::string suggest(const std::string& word, const std::set<std::string>& known);
-
 }  // namespace sallyport::control

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/cli/dataplane_args.h"
+
+#include <algorithm>
+
+namespace sallyport::cli {
+
+namespace {
+
+constexpr uint64_t kMegabyte = 1u << 20;
+
+// Enough for the tables, and for packet buffers that fill every queue of every port twice.
+uint32_t memory_mb_for(const control::GatewaySettings& settings, size_t ports, uint16_t max_mtu_bytes) {
+  constexpr uint64_t kBaseMb = 128, kSlotBytes = 2048, kBuffersPerQueue = 4096, kBufferOverheadBytes = 512;
+  constexpr uint64_t kLeastMb = 256;
+  const uint64_t buffers = (ports + 1) * settings.workers.size() * kBuffersPerQueue;
+  const uint64_t buffer_bytes = buffers * (std::max<uint64_t>(max_mtu_bytes, 2048) + kBufferOverheadBytes);
+  const uint64_t table_bytes = settings.sa_capacity * kSlotBytes;
+  return static_cast<uint32_t>(std::max(kLeastMb, kBaseMb + (buffer_bytes + table_bytes) / kMegabyte));
+}
+
+}  // namespace
+
+std::string dataplane_args(const control::Gateway& gateway) {
+  const auto& settings = gateway.settings;
+  uint16_t max_mtu_bytes = 1500;
+  for (const auto& [name, port] : gateway.ports)
+    max_mtu_bytes = std::max(max_mtu_bytes, port.mtu_bytes);
+  std::string workers;
+  for (const uint32_t core : settings.workers)
+    workers += (workers.empty() ? "" : ",") + std::to_string(core);
+  const uint32_t memory_mb = settings.memory_mb != 0
+                                 ? settings.memory_mb
+                                 : memory_mb_for(settings, gateway.ports.size(), max_mtu_bytes);
+  return "--workers " + workers + " --idle " + (settings.idle == control::Idle::kPoll ? "poll" : "sleep") +
+         (settings.hugepages ? " --huge" : " --no-huge") + " --memory " + std::to_string(memory_mb) +
+         " --slots " + std::to_string(settings.sa_capacity) + " --max-mtu " + std::to_string(max_mtu_bytes);
+}
+
+}  // namespace sallyport::cli
