@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Any of charon's threads; no shared state.
+#include "vici-bridge/plugin/sa_message.h"
+
+#include <crypto/crypters/crypter.h>
+#include <netinet/in.h>
+
+#include "vici-bridge/plugin/core.h"
+
+#define GCM_SALT_BYTES 4u // RFC 4106, section 8.1
+
+struct sp_address address_from_host(host_t *host) {
+  struct sp_address address = {};
+  chunk_t bytes = host->get_address(host);
+  if (bytes.len == 4 || bytes.len == 16) {
+    address.family = bytes.len == 4 ? 4 : 6;
+    address.port = host->get_port(host);
+    memcpy(address.bytes, bytes.ptr, bytes.len);
+  }
+  return address;
+}
+
+host_t *host_from_address(const struct sp_address *address) {
+  switch (address->family) {
+    case 4:
+      return host_create_from_chunk(AF_INET, chunk_create((u_char *)address->bytes, 4), address->port);
+    case 6:
+      return host_create_from_chunk(AF_INET6, chunk_create((u_char *)address->bytes, 16), address->port);
+    default:
+      return NULL;
+  }
+}
+
+static bool is_gcm_key(chunk_t key) {
+  size_t bytes = key.len - GCM_SALT_BYTES;
+  return key.len > GCM_SALT_BYTES && (bytes == 16 || bytes == 24 || bytes == 32);
+}
+
+static bool selectors_fit(linked_list_t *list) {
+  return list && list->get_count(list) <= (int)SP_FEED_MAX_SELECTORS;
+}
+
+const char *sa_unsupported(const kernel_ipsec_sa_id_t *id, const kernel_ipsec_add_sa_t *data) {
+  if (id->proto != IPPROTO_ESP) {
+    return "a protocol other than ESP";
+  }
+  if (data->mode != MODE_TUNNEL) {
+    return "a mode other than tunnel mode";
+  }
+  if (data->ipcomp != IPCOMP_NONE) {
+    return "IPComp";
+  }
+  if (data->enc_alg != ENCR_AES_GCM_ICV16 || !is_gcm_key(data->enc_key) || data->int_key.len) {
+    return "an algorithm other than AES-GCM-16 with 128, 192 or 256 bits";
+  }
+  if (!selectors_fit(data->src_ts) || !selectors_fit(data->dst_ts)) {
+    return "more traffic selectors than it can hold";
+  }
+  return NULL;
+}
+
+static void put_selector(struct sp_selector *selector, traffic_selector_t *ts) {
+  *selector = (struct sp_selector){
+      .family = ts->get_type(ts) == TS_IPV4_ADDR_RANGE ? 4 : 6,
+      .protocol = ts->get_protocol(ts),
+      .port_from = ts->get_from_port(ts),
+      .port_to = ts->get_to_port(ts),
+  };
+  chunk_t from = ts->get_from_address(ts), to = ts->get_to_address(ts);
+  memcpy(selector->from, from.ptr, min(from.len, sizeof(selector->from)));
+  memcpy(selector->to, to.ptr, min(to.len, sizeof(selector->to)));
+}
+
+static struct sp_selector *put_selectors(struct sp_selector *selector, linked_list_t *list) {
+  traffic_selector_t *ts;
+  enumerator_t *enumerator = list->create_enumerator(list);
+  while (enumerator->enumerate(enumerator, &ts)) {
+    put_selector(selector++, ts);
+  }
+  enumerator->destroy(enumerator);
+  return selector;
+}
+
+// strongSwan's enumeration as bits: 1 out, 2 in.
+static uint8_t dscp_bits(dscp_copy_t mode) {
+  switch (mode) {
+    case DSCP_COPY_OUT_ONLY:
+      return 1;
+    case DSCP_COPY_IN_ONLY:
+      return 2;
+    case DSCP_COPY_YES:
+      return 3;
+    default:
+      return 0;
+  }
+}
+
+static void put_lifetimes(struct sp_feed_sa *sa, const lifetime_cfg_t *lifetime) {
+  sa->soft_seconds = lifetime->time.rekey;
+  sa->hard_seconds = lifetime->time.life;
+  sa->soft_bytes = lifetime->bytes.rekey;
+  sa->hard_bytes = lifetime->bytes.life;
+  sa->soft_packets = lifetime->packets.rekey;
+  sa->hard_packets = lifetime->packets.life;
+}
+
+struct sp_feed_sa *sa_message_create(const kernel_ipsec_sa_id_t *id, const kernel_ipsec_add_sa_t *data) {
+  linked_list_t *local = data->inbound ? data->dst_ts : data->src_ts;
+  linked_list_t *remote = data->inbound ? data->src_ts : data->dst_ts;
+  uint16_t local_count = (uint16_t)local->get_count(local), remote_count = (uint16_t)remote->get_count(remote);
+  size_t length = sizeof(struct sp_feed_sa) + (local_count + remote_count) * sizeof(struct sp_selector);
+
+  struct sp_feed_sa *sa = calloc(1, length);
+  message_init(&sa->header, SP_FEED_SA_ADD, length);
+  sa->spi = ntohl(id->spi);
+  sa->reqid = data->reqid;
+  sa->replay_window = data->replay_window;
+  sa->inbound = data->inbound;
+  sa->tunnel_mode = data->mode == MODE_TUNNEL;
+  sa->encap = data->encap;
+  sa->esn = data->esn;
+  sa->copy_df = data->copy_df;
+  sa->copy_ecn = data->copy_ecn;
+  sa->dscp_mode = dscp_bits(data->copy_dscp);
+  sa->encryption = data->enc_alg;
+  sa->encryption_key_length = (uint16_t)data->enc_key.len;
+  memcpy(sa->encryption_key, data->enc_key.ptr, data->enc_key.len);
+  sa->integrity = data->int_alg == AUTH_UNDEFINED ? 0 : data->int_alg;
+  sa->local = address_from_host(data->inbound ? id->dst : id->src);
+  sa->remote = address_from_host(data->inbound ? id->src : id->dst);
+  put_lifetimes(sa, data->lifetime);
+  sa->local_selectors = local_count;
+  sa->remote_selectors = remote_count;
+  put_selectors(put_selectors((struct sp_selector *)(sa + 1), local), remote);
+  return sa;
+}
