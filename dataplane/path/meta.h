@@ -14,12 +14,12 @@ enum class MetaKind : uint8_t {
   kNone = 0,
   // worker -> worker; data starts at the IP header
   kHandoverInbound,   // ESP or ESP in UDP; port_id, slot, esp_offset_bytes
-  kHandoverOutbound,  // inner packet after select_tunnel and validation; tunnel_id
+  kHandoverOutbound,  // inner packet after select_tunnel and validation; tunnel_id, origin, port_id
   // worker -> manager
-  kPuntPort,    // to the mirror TAP of port_id; data starts at the Ethernet header
-  kPuntVrf,     // to the mirror TUN of vrf_id; data starts at the IP header
-  kUnresolved,  // waits for neighbour next_hop_be on port_id (neighbour_id if there is an object, else
-                // api::kNone); data starts at the IP header
+  kPuntPort,     // to the mirror TAP of port_id; data starts at the Ethernet header
+  kPuntVrf,      // to the mirror TUN of vrf_id; data starts at the IP header
+  kUnresolved,   // waits for neighbour next_hop_be on port_id (neighbour_id if there is an object, else
+                 // api::kNone); data starts at the IP header
   kPathMtuIcmp,  // ICMP fragmentation needed to an own address that quotes ESP; data starts at the IP header
   // manager -> worker
   kInjectPort,  // whole frame from the mirror TAP of port_id (mirror_may_send already said yes)
@@ -49,6 +49,7 @@ struct alignas(64) PacketMeta {
   uint32_t slot;
   uint32_t neighbour_id;
   uint32_t next_hop_be;
+  uint32_t origin;  // Origin of path/context.h
 };
 static_assert(sizeof(PacketMeta) == 64);
 

@@ -48,9 +48,13 @@ class Worker {
   uint32_t poll_once();
 
  private:
-  explicit Worker(std::unique_ptr<PathContext> context, Idle idle);
+  class Clock;
+
+  Worker(std::unique_ptr<PathContext> context, Idle idle);
 
   std::unique_ptr<PathContext> context_;
+  std::unique_ptr<Clock> clock_;
+  uint64_t next_expiry_ns_ = 0;
   Idle idle_;
 };
 

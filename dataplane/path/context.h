@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// All that one worker's packet path holds: where it counts, what it sends later in the loop, what limits it.
+// Everything here belongs to that worker's thread.
+#pragma once
+
+#include <rte_mempool.h>
+
+#include <array>
+#include <memory>
+#include <span>
+
+#include "dataplane/api/shared_state.h"
+#include "dataplane/crypto/crypto_engine.h"
+#include "dataplane/path/rate_limiter.h"
+#include "dataplane/path/reassembly.h"
+#include "dataplane/path/rings.h"
+#include "dataplane/path/tables.h"
+
+namespace sallyport::dataplane {
+
+inline constexpr uint32_t kBurst = 64;
+static_assert(kBurst <= kMaxCryptoBurst);
+
+// Packets on their way to one place, sent together.
+struct PacketBuffer {
+  uint32_t count = 0;
+  std::array<rte_mbuf*, kBurst> packets;
+};
+
+// Where a packet that is to be forwarded came from.
+enum class Origin : uint8_t {
+  kLan,     // a LAN port
+  kTunnel,  // decrypted
+  kMirror,  // the gateway itself, by a mirror or an ICMP error of ours: no TTL decrement, no ICMP errors
+};
+
+// A packet between validation and route: data is exactly the IPv4 packet, which has passed check_ipv4.
+struct RoutedPacket {
+  rte_mbuf* packet;
+  uint32_t vrf_id;
+  uint32_t port_id;  // LAN port it came in by; api::kNone: none
+  Origin origin;
+};
+
+// The rates of what leaves the fast path, per worker and class.
+struct PathLimits {
+  std::array<RateLimiter, static_cast<size_t>(PuntClass::kCount)> punts;
+  RateLimiter icmp_errors;
+};
+PathLimits default_limits();
+
+struct PathContext {
+  uint32_t index = 0;
+  World* world = nullptr;
+  Rings* rings = nullptr;
+  rte_mempool* pool = nullptr;
+  api::WorkerCounters* counters = nullptr;
+  api::PortCounters* port_counters = nullptr;
+  uint32_t counter_workers = 1;
+  uint64_t now_ns = 0;  // CLOCK_MONOTONIC, of this loop
+
+  std::unique_ptr<CryptoEngine> engine;
+  std::unique_ptr<Reassembler> reassembler;
+  PathLimits limits = default_limits();
+
+  std::array<PacketBuffer, api::kMaxPorts> transmit;
+  std::vector<PacketBuffer> handover;  // by the worker it goes to
+  uint32_t reply_count = 0;            // ICMP errors of ours, routed at the end of the loop
+  std::array<RoutedPacket, kBurst> replies;
+
+  api::PortCounters& port_counter(uint32_t port_id) {
+    return port_counters[port_id * counter_workers + index];
+  }
+};
+
+// Adds to a counter that this thread alone writes.
+inline void bump(api::Counter& counter, uint64_t by = 1) {
+  counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
+
+inline void count_drops(PathContext& context, api::DropReason reason, uint32_t packets) {
+  bump(context.counters->drops[static_cast<size_t>(reason)], packets);
+}
+
+// The one way a packet ends without being sent.
+inline void drop(PathContext& context, rte_mbuf* packet, api::DropReason reason) {
+  count_drops(context, reason, 1);
+  rte_pktmbuf_free(packet);
+}
+
+}  // namespace sallyport::dataplane

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// From bits and addresses to events. Home worker.
+#include "dataplane/path/events.h"
+
+namespace sallyport::dataplane {
+
+namespace {
+
+struct Notice {
+  uint8_t bit;
+  uint8_t hard;
+  api::ExpireCause cause;
+};
+constexpr std::array<Notice, 6> kNotices = {{
+    {kSoftBytes, 0, api::ExpireCause::kBytes},
+    {kSoftPackets, 0, api::ExpireCause::kPackets},
+    {kSoftSequence, 0, api::ExpireCause::kSequence},
+    {kHardBytes, 1, api::ExpireCause::kBytes},
+    {kHardPackets, 1, api::ExpireCause::kPackets},
+    {kHardSequence, 1, api::ExpireCause::kSequence},
+}};
+
+template <typename Sa>
+void report(PathContext& context, Sa& sa, uint8_t outbound) {
+  for (const Notice& notice : kNotices) {
+    if ((sa.due & notice.bit) == 0) continue;
+    WorkerEvent event{};
+    event.kind = EventKind::kSaExpired;
+    event.outbound = outbound;
+    event.hard = notice.hard;
+    event.cause = static_cast<uint8_t>(notice.cause);
+    event.slot = sa.slot;
+    event.spi = sa.spi;
+    if (!context.rings->push_event(context.index, event)) return;
+    sa.due = static_cast<uint8_t>(sa.due & ~notice.bit);
+  }
+}
+
+}  // namespace
+
+void report_expiry(PathContext& context, InboundSa& sa) {
+  report(context, sa, 0);
+}
+void report_expiry(PathContext& context, OutboundSa& sa) {
+  report(context, sa, 1);
+}
+
+void report_peer(PathContext& context, InboundSa& sa, uint64_t source) {
+  if (source == sa.remote.load(std::memory_order_relaxed) || source == sa.remote_reported) return;
+  WorkerEvent event{};
+  event.kind = EventKind::kPeerMoved;
+  event.slot = sa.slot;
+  event.spi = sa.spi;
+  event.remote_be = static_cast<uint32_t>(source >> 32);
+  event.remote_port = static_cast<uint16_t>(source);
+  if (context.rings->push_event(context.index, event)) sa.remote_reported = source;
+}
+
+}  // namespace sallyport::dataplane

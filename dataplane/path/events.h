@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A worker's news about its SAs, for the manager thread to pass on. Home worker.
+#pragma once
+
+#include "dataplane/path/context.h"
+
+namespace sallyport::dataplane {
+
+// Tells what is due of an SA's lifetimes; what finds no room in the ring stays due.
+void report_expiry(PathContext& context, InboundSa& sa);
+void report_expiry(PathContext& context, OutboundSa& sa);
+
+// After a verified packet that is its SA's newest, on an SA that uses UDP: tells once of each new `source`
+// (address in network order in the high half, port in host order in the low) that is not where sallyportd
+// says the peer is.
+void report_peer(PathContext& context, InboundSa& sa, uint64_t source);
+
+}  // namespace sallyport::dataplane

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Steps lookup_route, select_tunnel and rewrite neighbour, and the ICMP errors they give rise to.
+#include "dataplane/path/forward.h"
+
+#include <utility>
+
+#include "dataplane/packet/fragment.h"
+#include "dataplane/packet/icmp_error.h"
+#include "dataplane/packet/ipv4.h"
+#include "dataplane/path/outbound.h"
+#include "dataplane/path/transmit.h"
+
+namespace sallyport::dataplane {
+
+namespace {
+
+constexpr uint32_t kMaxFragments = 32;
+
+rte_ipv4_hdr& header_of(rte_mbuf* packet) {
+  return *rte_pktmbuf_mtod(packet, rte_ipv4_hdr*);
+}
+
+void lookup_routes(PathContext& context, std::span<RoutedPacket> packets, std::span<uint32_t> groups) {
+  std::array<uint32_t, kBurst> destinations;
+  for (size_t i = 0; i < packets.size(); ++i) {
+    destinations[i] = rte_be_to_cpu_32(header_of(packets[i].packet).dst_addr);
+  }
+  // One bulk lookup for every run of packets of one VRF.
+  for (size_t from = 0, to = 0; from < packets.size(); from = to) {
+    while (to < packets.size() && packets[to].vrf_id == packets[from].vrf_id)
+      ++to;
+    if (const Vrf* vrf = context.world->vrfs.at(packets[from].vrf_id)) {
+      vrf->fib4->lookup_burst(&destinations[from], &groups[from], static_cast<unsigned>(to - from));
+    } else {
+      std::fill(&groups[from], &groups[to], kNoGroup);
+    }
+  }
+}
+
+// The address that ICMP errors come from: of the port the packet came by, or else of any port of the VRF.
+uint32_t error_source_be(const PathContext& context, const RoutedPacket& packet) {
+  const Port* port = context.world->ports.at(packet.port_id);
+  if (port != nullptr && port->address_count > 0) return port->addresses_be[0];
+  const PortList* list = context.world->port_list.load(std::memory_order_acquire);
+  if (list == nullptr) return 0;
+  for (const Port* other : list->ports) {
+    if (other->vrf_id == packet.vrf_id && other->address_count > 0) return other->addresses_be[0];
+  }
+  return 0;
+}
+
+void reply(PathContext& context, const RoutedPacket& packet, IcmpError error, uint16_t mtu_bytes) {
+  if (packet.origin == Origin::kMirror || context.reply_count == kBurst) return;
+  const rte_ipv4_hdr& header = header_of(packet.packet);
+  const uint32_t source_be = error_source_be(context, packet);
+  if (source_be == 0 || !icmp_error_allowed(header) || !context.limits.icmp_errors.allow(context.now_ns))
+    return;
+  rte_mbuf* answer = build_icmp_error(context.pool, header, error, source_be, mtu_bytes);
+  if (answer == nullptr) return;
+  context.replies[context.reply_count++] = {answer, packet.vrf_id, api::kNone, Origin::kMirror};
+}
+
+// False: expired, and the packet is gone.
+bool decrement_ttl_for(PathContext& context, const RoutedPacket& packet) {
+  if (packet.origin == Origin::kMirror) return true;
+  if (decrement_ttl(header_of(packet.packet)) == kKeep) return true;
+  refuse(context, packet, api::DropReason::kTtlExpired);
+  return false;
+}
+
+void forward_fragments(PathContext& context, const RoutedPacket& packet, uint32_t neighbour_id,
+                       uint16_t mtu_bytes) {
+  std::array<rte_mbuf*, kMaxFragments> fragments;
+  const uint32_t count = fragment_ipv4(packet.packet, mtu_bytes, context.pool, fragments);
+  if (count == 0) {
+    drop(context, packet.packet, api::DropReason::kFragmentFailed);
+    return;
+  }
+  rte_pktmbuf_free(packet.packet);
+  for (uint32_t i = 0; i < count; ++i)
+    send_to_neighbour(context, neighbour_id, fragments[i]);
+}
+
+void to_neighbour(PathContext& context, const RoutedPacket& packet, uint32_t neighbour_id) {
+  if (!decrement_ttl_for(context, packet)) return;
+  const Neighbour* neighbour = context.world->neighbours.at(neighbour_id);
+  const Port* port = neighbour == nullptr ? nullptr : context.world->ports.at(neighbour->port_id);
+  if (port != nullptr && packet.packet->pkt_len > port->mtu_bytes) [[unlikely]] {
+    if (ipv4_df(header_of(packet.packet))) {
+      refuse_too_big(context, packet, port->mtu_bytes);
+    } else {
+      forward_fragments(context, packet, neighbour_id, port->mtu_bytes);
+    }
+    return;
+  }
+  send_to_neighbour(context, neighbour_id, packet.packet);
+}
+
+// The gateway itself: a LAN port's frames go to the port's TAP as they came, everything else to the VRF's
+// TUN.
+void to_local(PathContext& context, const RoutedPacket& packet) {
+  if (packet.origin == Origin::kMirror) {  // the kernel has no business sending its own addresses to us
+    drop(context, packet.packet, api::DropReason::kNoRoute);
+  } else if (packet.origin == Origin::kLan &&
+             rte_pktmbuf_prepend(packet.packet, RTE_ETHER_HDR_LEN) != nullptr) {
+    // The Ethernet header was only stepped over: it is still there.
+    punt_to_port(context, packet.port_id, packet.packet, PuntClass::kRouting);
+  } else {
+    punt_to_vrf(context, packet.vrf_id, packet.packet);
+  }
+}
+
+void to_member(PathContext& context, const RoutedPacket& packet, const api::GroupMember& member,
+               OutboundBurst& outbound) {
+  switch (member.kind) {
+    case api::MemberKind::kTunnel:
+      if (const Tunnel* tunnel = context.world->tunnels.at(member.id); tunnel == nullptr) {
+        drop(context, packet.packet, api::DropReason::kNoTunnelUp);
+      } else if (decrement_ttl_for(context, packet)) {
+        select_home(context, packet, *tunnel, outbound);
+      }
+      return;
+    case api::MemberKind::kNeighbour:
+      to_neighbour(context, packet, member.id);
+      return;
+    case api::MemberKind::kConnected:
+      if (decrement_ttl_for(context, packet)) {
+        await_neighbour(context, member.id, api::kNone, header_of(packet.packet).dst_addr, packet.packet);
+      }
+      return;
+    case api::MemberKind::kLocal:
+      to_local(context, packet);
+      return;
+    case api::MemberKind::kDrop:
+      break;
+  }
+  refuse(context, packet, api::DropReason::kNoRoute);
+}
+
+const api::GroupMember* select_member(const NextHopGroup& group, const rte_ipv4_hdr& header) {
+  return group.member(group.live() > 1 ? flow_hash(read_flow(header)) : 0);
+}
+
+}  // namespace
+
+const rte_ipv4_hdr* quoted_by_icmp_error(const rte_ipv4_hdr& header) {
+  constexpr uint32_t kIcmpBytes = 8, kQuotedPayloadBytes = 8;
+  if (header.next_proto_id != IPPROTO_ICMP || ipv4_is_fragment(header)) return nullptr;
+  const uint32_t header_bytes = ipv4_header_bytes(header);
+  const uint32_t quoted_offset = header_bytes + kIcmpBytes;
+  const uint32_t total_bytes = ipv4_total_bytes(header);
+  if (total_bytes < quoted_offset + sizeof(rte_ipv4_hdr) + kQuotedPayloadBytes) return nullptr;
+  const auto* bytes = reinterpret_cast<const uint8_t*>(&header);
+  const uint8_t type = bytes[header_bytes];
+  if (type != 3 && type != 4 && type != 11 && type != 12) return nullptr;  // RFC 792: the errors
+  const auto* quoted = reinterpret_cast<const rte_ipv4_hdr*>(bytes + quoted_offset);
+  const uint32_t quoted_bytes = ipv4_header_bytes(*quoted);
+  const bool is_whole = (quoted->version_ihl >> 4) == 4 && quoted_bytes >= sizeof(rte_ipv4_hdr) &&
+                        total_bytes >= quoted_offset + quoted_bytes + kQuotedPayloadBytes &&
+                        ipv4_total_bytes(*quoted) >= quoted_bytes + kQuotedPayloadBytes;
+  return is_whole ? quoted : nullptr;
+}
+
+void refuse(PathContext& context, const RoutedPacket& packet, api::DropReason reason) {
+  if (reason == api::DropReason::kTtlExpired) reply(context, packet, IcmpError::kTimeExceeded, 0);
+  if (reason == api::DropReason::kNoRoute) reply(context, packet, IcmpError::kNetUnreachable, 0);
+  if (reason == api::DropReason::kNoTunnelUp) reply(context, packet, IcmpError::kHostUnreachable, 0);
+  if (reason == api::DropReason::kPolicyOutbound) reply(context, packet, IcmpError::kProhibited, 0);
+  drop(context, packet.packet, reason);
+}
+
+void refuse_too_big(PathContext& context, const RoutedPacket& packet, uint16_t mtu_bytes) {
+  reply(context, packet, IcmpError::kFragmentationNeeded, mtu_bytes);
+  drop(context, packet.packet, api::DropReason::kTooBigDf);
+}
+
+void forward_burst(PathContext& context, std::span<RoutedPacket> packets) {
+  std::array<uint32_t, kBurst> groups;
+  OutboundBurst outbound;
+  lookup_routes(context, packets, groups);
+  for (size_t i = 0; i < packets.size(); ++i) {
+    const RoutedPacket& packet = packets[i];
+    const NextHopGroup* group = context.world->groups.at(groups[i]);
+    if (group == nullptr) {
+      refuse(context, packet, api::DropReason::kNoRoute);
+      continue;
+    }
+    const api::GroupMember* member = select_member(*group, header_of(packet.packet));
+    if (member == nullptr) {
+      refuse(context, packet, api::DropReason::kNoTunnelUp);
+      continue;
+    }
+    to_member(context, packet, *member, outbound);
+  }
+  if (outbound.count > 0) encapsulate_burst(context, outbound);
+}
+
+void send_replies(PathContext& context) {
+  if (context.reply_count == 0) return;
+  const uint32_t count = std::exchange(context.reply_count, 0);
+  forward_burst(context, {context.replies.data(), count});
+}
+
+}  // namespace sallyport::dataplane

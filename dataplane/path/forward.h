@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What inbound and outbound have in common: an IP packet of a VRF goes where the VRF's table says. Worker
+// thread.
+#pragma once
+
+#include "dataplane/path/context.h"
+
+namespace sallyport::dataplane {
+
+// Routes packets of any VRFs: to neighbours, into tunnels, to the mirror. At most kBurst.
+void forward_burst(PathContext& context, std::span<RoutedPacket> packets);
+
+// Drops the packet and tells its sender why, within the rate, where its origin allows that.
+void refuse(PathContext& context, const RoutedPacket& packet, api::DropReason reason);
+void refuse_too_big(PathContext& context, const RoutedPacket& packet, uint16_t mtu_bytes);
+
+// Routes the ICMP errors that were made since. Once a loop.
+void send_replies(PathContext& context);
+
+// Whether the packet is an ICMP error, and the header it quotes, with at least 8 bytes of payload; nullptr
+// otherwise.
+const rte_ipv4_hdr* quoted_by_icmp_error(const rte_ipv4_hdr& header);
+
+}  // namespace sallyport::dataplane

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The inbound steps, in the order packets take them.
+#include "dataplane/path/inbound.h"
+
+#include <rte_udp.h>
+
+#include <cstring>
+
+#include "dataplane/esp/decapsulate.h"
+#include "dataplane/esp/overhead.h"
+#include "dataplane/packet/ipv4.h"
+#include "dataplane/packet/tcp_mss.h"
+#include "dataplane/path/classify.h"
+#include "dataplane/path/events.h"
+#include "dataplane/path/forward.h"
+#include "dataplane/path/transmit.h"
+#include "dataplane/path/validate.h"
+#include "dataplane/policy/selector_set.h"
+
+namespace sallyport::dataplane {
+
+namespace {
+
+// A frame is looked at up to here; what classification reads beyond the headers lies within.
+constexpr uint32_t kClassifyBytes = 60 + 8 + 4 + 16;
+
+rte_ipv4_hdr& header_of(rte_mbuf* packet) {
+  return *rte_pktmbuf_mtod(packet, rte_ipv4_hdr*);
+}
+
+// Cleartext to something behind a tunnel or on a LAN, or simply not to us. Off the fast path: looks through
+// every VRF.
+[[gnu::cold, gnu::noinline]] api::DropReason foreign_reason(const PathContext& context,
+                                                            uint32_t destination_be) {
+  const uint32_t destination = rte_be_to_cpu_32(destination_be);
+  for (uint32_t vrf_id = 1; vrf_id < api::kMaxVrfs; ++vrf_id) {
+    const Vrf* vrf = context.world->vrfs.at(vrf_id);
+    if (vrf != nullptr && vrf->fib4->covers(destination)) return api::DropReason::kCleartextPublic;
+  }
+  return api::DropReason::kNotForUs;
+}
+
+// The frame as it came, for the mirror: the Ethernet header was only stepped over. A reassembled packet has
+// none: it gets one with the port's own address.
+void punt_frame(PathContext& context, const Port& port, rte_mbuf* packet, PuntClass punt_class,
+                bool reassembled) {
+  char* start = rte_pktmbuf_prepend(packet, RTE_ETHER_HDR_LEN);
+  if (start == nullptr) {
+    drop(context, packet, api::DropReason::kNoRoom);
+    return;
+  }
+  if (reassembled) {
+    const rte_ether_hdr header{port.mac, port.mac, RTE_BE16(RTE_ETHER_TYPE_IPV4)};
+    std::memcpy(start, &header, sizeof header);
+    write_ipv4_checksum(*rte_pktmbuf_mtod_offset(packet, rte_ipv4_hdr*, RTE_ETHER_HDR_LEN));
+  }
+  punt_to_port(context, port.id, packet, punt_class);
+}
+
+// Step 4, first half: to the home worker of the slot that the SPI names. Only that worker may look at the SA
+// itself.
+void find_home(PathContext& context, rte_mbuf* packet, uint16_t esp_offset_bytes, uint32_t port_id,
+               InboundBurst& inbound) {
+  uint32_t spi_be;
+  if (packet->data_len < esp_offset_bytes + sizeof spi_be) {
+    drop(context, packet, api::DropReason::kEspTooShort);
+    return;
+  }
+  std::memcpy(&spi_be, rte_pktmbuf_mtod_offset(packet, const void*, esp_offset_bytes), sizeof spi_be);
+  const uint32_t slot = rte_be_to_cpu_32(spi_be) & api::kSlotMask;
+  const InboundSa* sa = context.world->inbound_sas.at(slot);
+  if (sa == nullptr) {
+    drop(context, packet, api::DropReason::kUnknownSpi);
+    return;
+  }
+  const uint32_t home = context.world->home_worker(slot);
+  if (home == context.index) {
+    prefetch_sa(*sa);
+    inbound.packets[inbound.count++] = {packet, esp_offset_bytes};
+    return;
+  }
+  PacketMeta& meta = meta_of(packet);
+  meta.kind = MetaKind::kHandoverInbound;
+  meta.esp_offset_bytes = esp_offset_bytes;
+  meta.slot = slot;
+  meta.port_id = port_id;
+  hand_over(context, home, packet);
+}
+
+void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundBurst& inbound,
+              bool reassembled);
+
+// Step 3.
+[[gnu::cold, gnu::noinline]] void reassemble(PathContext& context, const Port& port, rte_mbuf* fragment,
+                                             InboundBurst& inbound) {
+  const Reassembler::Outcome outcome = context.reassembler->add(fragment, context.now_ns);
+  if (outcome.expired > 0) count_drops(context, api::DropReason::kFragmentTimeout, outcome.expired);
+  if (outcome.refused) count_drops(context, api::DropReason::kFragmentTableFull, 1);
+  if (outcome.packet != nullptr) classify(context, port, outcome.packet, inbound, true);
+}
+
+// Step 2 for an IPv4 packet: it goes into `inbound` or is gone.
+void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundBurst& inbound,
+              bool reassembled) {
+  const auto* start = rte_pktmbuf_mtod(packet, const uint8_t*);
+  if (packet->nb_segs > 1 && packet->data_len < kClassifyBytes) [[unlikely]] {
+    drop(context, packet, api::DropReason::kRxMalformed);
+    return;
+  }
+  const Classified result = classify_public(start, packet->pkt_len, port);
+  switch (result.what) {
+    case PublicClass::kEsp:
+      find_home(context, packet, result.esp_offset_bytes, port.id, inbound);
+      return;
+    case PublicClass::kDrop:
+      drop(context, packet, result.drop);
+      return;
+    case PublicClass::kIke:
+      punt_frame(context, port, packet, PuntClass::kIke, reassembled);
+      return;
+    case PublicClass::kIkeInit:
+      punt_frame(context, port, packet, PuntClass::kIkeInit, reassembled);
+      return;
+    case PublicClass::kIcmp:
+      punt_frame(context, port, packet, PuntClass::kIcmp, reassembled);
+      return;
+    case PublicClass::kPathMtu:
+      punt_path_mtu(context, port.id, packet);
+      return;
+    case PublicClass::kFragment:
+      reassemble(context, port, packet, inbound);
+      return;
+    case PublicClass::kForeign:
+      drop(context, packet, foreign_reason(context, header_of(packet).dst_addr));
+      return;
+  }
+}
+
+// Where an ESP-in-UDP packet came from, as report_peer wants it.
+uint64_t udp_source(const rte_mbuf* packet) {
+  const auto* header = rte_pktmbuf_mtod(packet, const rte_ipv4_hdr*);
+  const auto* udp = reinterpret_cast<const rte_udp_hdr*>(reinterpret_cast<const uint8_t*>(header) +
+                                                         ipv4_header_bytes(*header));
+  return uint64_t{header->src_addr} << 32 | rte_be_to_cpu_16(udp->src_port);
+}
+
+bool in_udp(const InboundPacket& packet) {
+  return packet.esp_offset_bytes > ipv4_header_bytes(*rte_pktmbuf_mtod(packet.packet, const rte_ipv4_hdr*));
+}
+
+struct DecapBurst {
+  uint32_t count = 0;
+  std::array<DecapPacket, kBurst> packets;
+  std::array<uint64_t, kBurst> sources;  // of packets in UDP; 0: not in UDP
+};
+
+// Step 4, second half: SPI and SA on their home worker.
+void find_sas(PathContext& context, const InboundBurst& inbound, DecapBurst& burst) {
+  for (uint32_t i = 0; i < inbound.count; ++i) {
+    const InboundPacket& packet = inbound.packets[i];
+    uint32_t spi_be;
+    std::memcpy(&spi_be, rte_pktmbuf_mtod_offset(packet.packet, const void*, packet.esp_offset_bytes),
+                sizeof spi_be);
+    InboundSa* sa = context.world->inbound_sas.find(rte_be_to_cpu_32(spi_be));
+    if (sa == nullptr) {
+      drop(context, packet.packet, api::DropReason::kUnknownSpi);
+      continue;
+    }
+    burst.sources[burst.count] = in_udp(packet) ? udp_source(packet.packet) : 0;
+    burst.packets[burst.count++] = {packet.packet, sa, packet.esp_offset_bytes, 0, 0, kKeep};
+  }
+}
+
+// Step 9. An ICMP error passes where what it quotes, reversed, would (RFC 4301 section 6).
+bool matches_policy(const InboundSa& sa, const rte_ipv4_hdr& header) {
+  if (sa.selectors == nullptr || sa.selectors->matches_inbound(header)) return true;
+  const rte_ipv4_hdr* quoted = quoted_by_icmp_error(header);
+  return quoted != nullptr && sa.selectors->matches_outbound(*quoted);
+}
+
+void clamp_mss(const Tunnel& tunnel, const InboundSa& sa, rte_ipv4_hdr& header) {
+  if (header.next_proto_id != IPPROTO_TCP || !tunnel.mss_clamp.load(std::memory_order_relaxed)) return;
+  const uint32_t mtu_bytes = inner_mtu(tunnel.path_mtu_bytes.load(std::memory_order_relaxed), sa.shape,
+                                       sa.encap.load(std::memory_order_relaxed), api::Family::kIpv4);
+  clamp_tcp_mss(header, tcp_mss_for_ipv4(static_cast<uint16_t>(mtu_bytes)));
+}
+
+// From verified to routed: true where `routed` is filled, otherwise the packet is gone.
+bool accept(PathContext& context, const DecapPacket& packet, uint64_t source, RoutedPacket& routed) {
+  InboundSa& sa = *packet.sa;
+  if (sa.due != 0) [[unlikely]]
+    report_expiry(context, sa);
+  if (packet.drop != kKeep) {
+    drop(context, packet.packet, packet.drop);
+    return false;
+  }
+  if (source != 0 && packet.sequence >= sa.window.right_edge()) report_peer(context, sa, source);
+  rte_ipv4_hdr& header = header_of(packet.packet);
+  if (!matches_policy(sa, header)) {
+    bump(sa.row->policy_dropped);
+    drop(context, packet.packet, api::DropReason::kPolicyInbound);
+    return false;
+  }
+  const Tunnel* tunnel = context.world->tunnels.at(sa.tunnel_id);
+  if (tunnel == nullptr) {
+    drop(context, packet.packet, api::DropReason::kNoRoute);
+    return false;
+  }
+  clamp_mss(*tunnel, sa, header);
+  routed = {packet.packet, tunnel->vrf_id, api::kNone, Origin::kTunnel};
+  return true;
+}
+
+}  // namespace
+
+void receive_public(PathContext& context, const Port& port, std::span<rte_mbuf*> frames) {
+  InboundBurst inbound;
+  for (rte_mbuf* frame : frames) {
+    const FrameKind kind = classify_frame(frame, port);
+    if (kind == FrameKind::kArp) {
+      punt_to_port(context, port.id, frame, PuntClass::kArp);
+    } else if (const api::DropReason reason = enter_ipv4(frame, kind); reason != kKeep) {
+      drop(context, frame, reason);
+    } else {
+      classify(context, port, frame, inbound, false);
+    }
+  }
+  if (inbound.count > 0) decapsulate_burst(context, inbound);
+}
+
+void decapsulate_burst(PathContext& context, InboundBurst& inbound) {
+  DecapBurst burst;
+  std::array<CryptoJob, kBurst> jobs;
+  find_sas(context, inbound, burst);
+  inbound.count = 0;
+  const std::span packets(burst.packets.data(), burst.count);
+  prepare_decapsulation(packets, jobs);  // check_replay
+  context.engine->decrypt({jobs.data(), burst.count});
+  finish_decapsulation(packets, {jobs.data(), burst.count}, context.now_ns);  // advance_replay, strip
+  std::array<RoutedPacket, kBurst> routed;
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < burst.count; ++i) {
+    if (accept(context, packets[i], burst.sources[i], routed[count])) ++count;
+  }
+  if (count > 0) forward_burst(context, {routed.data(), count});
+}
+
+}  // namespace sallyport::dataplane

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// From a public port out of a tunnel: the inbound column of the packet path, one function a step. Worker
+// thread.
+#pragma once
+
+#include "dataplane/path/context.h"
+
+namespace sallyport::dataplane {
+
+// ESP packets on the home worker of their slot. Data starts at the outer IPv4 header and ends with the
+// packet.
+struct InboundPacket {
+  rte_mbuf* packet;
+  uint16_t esp_offset_bytes;
+};
+struct InboundBurst {
+  uint32_t count = 0;
+  std::array<InboundPacket, kBurst> packets;
+};
+
+// Steps 1 to 4: frames of a public port, at most kBurst. Takes them all.
+void receive_public(PathContext& context, const Port& port, std::span<rte_mbuf*> frames);
+
+// Steps 4 (find_sa) to 12, and empties the burst.
+void decapsulate_burst(PathContext& context, InboundBurst& inbound);
+
+}  // namespace sallyport::dataplane

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// From a LAN port into a tunnel: the outbound column of the packet path, one function a step. Worker thread.
+#pragma once
+
+#include "dataplane/path/context.h"
+
+namespace sallyport::dataplane {
+
+// Packets whose tunnel is chosen, on the home worker of its SA; TTL already decremented.
+struct OutboundPacket {
+  RoutedPacket routed;
+  const Tunnel* tunnel;
+};
+struct OutboundBurst {
+  uint32_t count = 0;
+  std::array<OutboundPacket, kBurst> packets;
+};
+
+// Steps 1 to 6: frames of a LAN port, at most kBurst. Takes them all.
+void receive_lan(PathContext& context, const Port& port, std::span<rte_mbuf*> frames);
+
+// The end of step 6: into `outbound` (which has room) where this worker is home to the tunnel's SA, else
+// handed over.
+void select_home(PathContext& context, const RoutedPacket& packet, const Tunnel& tunnel,
+                 OutboundBurst& outbound);
+
+// Steps 7 to 12 (and 5: match_policy needs the SA), and empties the burst.
+void encapsulate_burst(PathContext& context, OutboundBurst& outbound);
+
+}  // namespace sallyport::dataplane

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Buffers towards ports and workers, and the exception ring towards the manager. Worker thread.
+#include "dataplane/path/transmit.h"
+
+#include <rte_ethdev.h>
+
+namespace sallyport::dataplane {
+
+namespace {
+
+void flush_port(PathContext& context, const Port& port) {
+  PacketBuffer& buffer = context.transmit[port.id];
+  if (buffer.count == 0) return;
+  api::PortCounters& counters = context.port_counter(port.id);
+  std::array<uint32_t, kBurst> bytes;  // of the first so many packets; the driver may free what it takes
+  uint32_t total_bytes = 0;
+  for (uint32_t i = 0; i < buffer.count; ++i)
+    bytes[i] = total_bytes += buffer.packets[i]->pkt_len;
+  const uint16_t queue = static_cast<uint16_t>(context.index);
+  const uint16_t sent =
+      rte_eth_tx_burst(port.device, queue, buffer.packets.data(), static_cast<uint16_t>(buffer.count));
+  if (sent > 0) {
+    bump(counters.tx_packets, sent);
+    bump(counters.tx_bytes, bytes[sent - 1]);
+    bump(context.counters->tx_packets, sent);
+  }
+  if (sent < buffer.count) {
+    bump(counters.tx_dropped, buffer.count - sent);
+    count_drops(context, api::DropReason::kTxFull, buffer.count - sent);
+    rte_pktmbuf_free_bulk(&buffer.packets[sent], buffer.count - sent);
+  }
+  buffer.count = 0;
+}
+
+void to_manager(PathContext& context, rte_mbuf* packet) {
+  if (rte_ring_sp_enqueue(context.rings->exceptions(context.index), packet) != 0) {
+    drop(context, packet, api::DropReason::kPuntRingFull);
+    return;
+  }
+  bump(context.counters->punted);
+}
+
+bool within_rate(PathContext& context, PuntClass punt_class, rte_mbuf* packet) {
+  if (context.limits.punts[static_cast<size_t>(punt_class)].allow(context.now_ns)) return true;
+  drop(context, packet, api::DropReason::kPuntRateLimited);
+  return false;
+}
+
+}  // namespace
+
+PathLimits default_limits() {
+  PathLimits limits;
+  auto set = [&](PuntClass punt_class, uint32_t rate_pps, uint32_t burst) {
+    limits.punts[static_cast<size_t>(punt_class)] = RateLimiter(rate_pps, burst);
+  };
+  set(PuntClass::kIke, 4000, 1000);
+  set(PuntClass::kIkeInit, 1000, 500);
+  set(PuntClass::kArp, 500, 200);
+  set(PuntClass::kIcmp, 500, 200);
+  set(PuntClass::kRouting, 20000, 2000);
+  set(PuntClass::kNeighbour, 1000, 500);
+  limits.icmp_errors = RateLimiter(200, 50);
+  return limits;
+}
+
+void send_frame(PathContext& context, uint32_t port_id, rte_mbuf* frame) {
+  const Port* port = context.world->ports.at(port_id);
+  if (port == nullptr || !port->link_up.load(std::memory_order_relaxed)) {
+    drop(context, frame, api::DropReason::kLinkDown);
+    return;
+  }
+  PacketBuffer& buffer = context.transmit[port_id];
+  buffer.packets[buffer.count++] = frame;
+  if (buffer.count == kBurst) flush_port(context, *port);
+}
+
+void send_to_neighbour(PathContext& context, uint32_t neighbour_id, rte_mbuf* packet) {
+  const Neighbour* neighbour = context.world->neighbours.at(neighbour_id);
+  if (neighbour == nullptr) {
+    drop(context, packet, api::DropReason::kNeighbourUnresolved);
+    return;
+  }
+  if (!neighbour->resolved) {
+    await_neighbour(context, neighbour->port_id, neighbour_id, neighbour->address_be, packet);
+    return;
+  }
+  if (!prepend_ethernet(packet, neighbour->rewrite)) {
+    drop(context, packet, api::DropReason::kNoRoom);
+    return;
+  }
+  send_frame(context, neighbour->port_id, packet);
+}
+
+void flush_transmit(PathContext& context) {
+  for (uint32_t port_id = 0; port_id < api::kMaxPorts; ++port_id) {
+    PacketBuffer& buffer = context.transmit[port_id];
+    if (buffer.count == 0) continue;
+    if (const Port* port = context.world->ports.at(port_id)) {
+      flush_port(context, *port);
+      continue;
+    }
+    // Taken away since the packets were buffered.
+    count_drops(context, api::DropReason::kLinkDown, buffer.count);
+    rte_pktmbuf_free_bulk(buffer.packets.data(), buffer.count);
+    buffer.count = 0;
+  }
+}
+
+namespace {
+
+void flush_to_worker(PathContext& context, uint32_t worker) {
+  PacketBuffer& buffer = context.handover[worker];
+  if (buffer.count == 0) return;
+  const uint32_t taken =
+      rte_ring_sp_enqueue_burst(context.rings->handover(context.index, worker),
+                                reinterpret_cast<void* const*>(buffer.packets.data()), buffer.count, nullptr);
+  bump(context.counters->handed_over, taken);
+  if (taken < buffer.count) {
+    count_drops(context, api::DropReason::kHandoverRingFull, buffer.count - taken);
+    rte_pktmbuf_free_bulk(&buffer.packets[taken], buffer.count - taken);
+  }
+  buffer.count = 0;
+}
+
+}  // namespace
+
+void hand_over(PathContext& context, uint32_t worker, rte_mbuf* packet) {
+  PacketBuffer& buffer = context.handover[worker];
+  buffer.packets[buffer.count++] = packet;
+  if (buffer.count == kBurst) flush_to_worker(context, worker);
+}
+
+void flush_handover(PathContext& context) {
+  for (uint32_t worker = 0; worker < context.handover.size(); ++worker)
+    flush_to_worker(context, worker);
+}
+
+void punt_to_port(PathContext& context, uint32_t port_id, rte_mbuf* frame, PuntClass punt_class) {
+  const Port* port = context.world->ports.at(port_id);
+  if (port == nullptr || !port->has_mirror.load(std::memory_order_relaxed)) {
+    drop(context, frame, api::DropReason::kMirrorAbsent);
+    return;
+  }
+  if (!within_rate(context, punt_class, frame)) return;
+  PacketMeta& meta = meta_of(frame);
+  meta.kind = MetaKind::kPuntPort;
+  meta.punt_class = punt_class;
+  meta.port_id = port_id;
+  meta.vrf_id = port->vrf_id;
+  to_manager(context, frame);
+}
+
+void punt_to_vrf(PathContext& context, uint32_t vrf_id, rte_mbuf* packet) {
+  const Vrf* vrf = context.world->vrfs.at(vrf_id);
+  if (vrf == nullptr || !vrf->has_mirror.load(std::memory_order_relaxed)) {
+    drop(context, packet, api::DropReason::kMirrorAbsent);
+    return;
+  }
+  if (!within_rate(context, PuntClass::kRouting, packet)) return;
+  PacketMeta& meta = meta_of(packet);
+  meta.kind = MetaKind::kPuntVrf;
+  meta.punt_class = PuntClass::kRouting;
+  meta.vrf_id = vrf_id;
+  to_manager(context, packet);
+}
+
+void punt_path_mtu(PathContext& context, uint32_t port_id, rte_mbuf* packet) {
+  if (!within_rate(context, PuntClass::kIcmp, packet)) return;
+  PacketMeta& meta = meta_of(packet);
+  meta.kind = MetaKind::kPathMtuIcmp;
+  meta.punt_class = PuntClass::kIcmp;
+  meta.port_id = port_id;
+  to_manager(context, packet);
+}
+
+void await_neighbour(PathContext& context, uint32_t port_id, uint32_t neighbour_id, uint32_t next_hop_be,
+                     rte_mbuf* packet) {
+  if (!within_rate(context, PuntClass::kNeighbour, packet)) return;
+  PacketMeta& meta = meta_of(packet);
+  meta.kind = MetaKind::kUnresolved;
+  meta.punt_class = PuntClass::kNeighbour;
+  meta.port_id = port_id;
+  meta.neighbour_id = neighbour_id;
+  meta.next_hop_be = next_hop_be;
+  to_manager(context, packet);
+}
+
+}  // namespace sallyport::dataplane

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The first look at a received frame: link layer and the bounds of the IPv4 packet in it. Worker threads.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include "dataplane/packet/ipv4.h"
+#include "dataplane/path/tables.h"
+
+namespace sallyport::dataplane {
+
+enum class FrameKind : uint8_t { kIpv4, kIpv6, kArp, kUnknown, kTooShort, kOtherStation };
+
+inline FrameKind classify_frame(const rte_mbuf* frame, const Port& port) {
+  if (frame->data_len < sizeof(rte_ether_hdr)) return FrameKind::kTooShort;
+  const auto* header = rte_pktmbuf_mtod(frame, const rte_ether_hdr*);
+  if (!rte_is_same_ether_addr(&header->dst_addr, &port.mac) &&
+      !rte_is_multicast_ether_addr(&header->dst_addr)) {
+    return FrameKind::kOtherStation;
+  }
+  if (header->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4)) return FrameKind::kIpv4;
+  if (header->ether_type == RTE_BE16(RTE_ETHER_TYPE_ARP)) return FrameKind::kArp;
+  return header->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV6) ? FrameKind::kIpv6 : FrameKind::kUnknown;
+}
+
+// Checks the IPv4 packet whose header is at the data's start and cuts link-layer padding off.
+inline api::DropReason fit_ipv4(rte_mbuf* packet) {
+  if (packet->data_len < sizeof(rte_ipv4_hdr)) return api::DropReason::kIpBadHeader;
+  const auto* header = rte_pktmbuf_mtod(packet, const rte_ipv4_hdr*);
+  if (check_ipv4(header, packet->pkt_len) != kKeep || packet->data_len < ipv4_header_bytes(*header)) {
+    return api::DropReason::kIpBadHeader;
+  }
+  const uint32_t excess_bytes = packet->pkt_len - ipv4_total_bytes(*header);
+  if (excess_bytes != 0 && rte_pktmbuf_trim(packet, static_cast<uint16_t>(excess_bytes)) != 0) {
+    return api::DropReason::kIpBadHeader;
+  }
+  return kKeep;
+}
+
+// Steps over the Ethernet header, which stays where it is: prepending 14 bytes brings it back. ARP is not for
+// here.
+inline api::DropReason enter_ipv4(rte_mbuf* frame, FrameKind kind) {
+  switch (kind) {
+    case FrameKind::kIpv4:
+      rte_pktmbuf_adj(frame, sizeof(rte_ether_hdr));
+      return fit_ipv4(frame);
+    case FrameKind::kIpv6:
+      return api::DropReason::kIpv6Unsupported;
+    case FrameKind::kTooShort:
+      return api::DropReason::kRxMalformed;
+    case FrameKind::kOtherStation:
+      return api::DropReason::kNotForUs;
+    default:
+      return api::DropReason::kUnknownEthertype;
+  }
+}
+
+// The header checksum (RFC 1812 section 5.2.2), by the device where it looked at it.
+inline bool header_checksum_good(const rte_mbuf* packet) {
+  const uint64_t verdict = packet->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+  if (verdict == RTE_MBUF_F_RX_IP_CKSUM_GOOD) return true;
+  if (verdict == RTE_MBUF_F_RX_IP_CKSUM_BAD) return false;
+  return ipv4_checksum_valid(*rte_pktmbuf_mtod(packet, const rte_ipv4_hdr*));
+}
+
+}  // namespace sallyport::dataplane

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The poll loop. Worker thread, but for create.
+#include "dataplane/worker/worker.h"
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "dataplane/path/context.h"
+#include "dataplane/path/forward.h"
+#include "dataplane/path/inbound.h"
+#include "dataplane/path/outbound.h"
+#include "dataplane/path/transmit.h"
+#include "dataplane/path/validate.h"
+
+namespace sallyport::dataplane {
+
+namespace {
+
+constexpr uint64_t kSecondNs = 1'000'000'000;
+constexpr uint64_t kExpireIntervalNs = kSecondNs / 10;  // of half-reassembled datagrams
+constexpr uint32_t kEmptyPollsBeforeSleep = 64, kEmptyPollsBeforeLongSleep = 512;
+constexpr long kShortSleepNs = 50'000, kLongSleepNs = 100'000;
+
+uint64_t monotonic_ns() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * kSecondNs + static_cast<uint64_t>(now.tv_nsec);
+}
+
+uint32_t poll_ports(PathContext& context) {
+  const PortList* list = context.world->port_list.load(std::memory_order_acquire);
+  if (list == nullptr) return 0;
+  uint32_t total = 0;
+  for (const Port* port : list->ports) {
+    if (context.index >= port->rx_queues) continue;
+    std::array<rte_mbuf*, kBurst> frames;
+    const uint16_t count =
+        rte_eth_rx_burst(port->device, static_cast<uint16_t>(context.index), frames.data(), kBurst);
+    if (count == 0) continue;
+    uint64_t bytes = 0;
+    for (uint16_t i = 0; i < count; ++i)
+      bytes += frames[i]->pkt_len;
+    api::PortCounters& counters = context.port_counter(port->id);
+    bump(counters.rx_packets, count);
+    bump(counters.rx_bytes, bytes);
+    bump(context.counters->rx_packets, count);
+    if (port->is_public()) {
+      receive_public(context, *port, {frames.data(), count});
+    } else {
+      receive_lan(context, *port, {frames.data(), count});
+    }
+    total += count;
+  }
+  return total;
+}
+
+void take_handover(PathContext& context, rte_mbuf* packet, InboundBurst& inbound, OutboundBurst& outbound) {
+  const PacketMeta& meta = meta_of(packet);
+  if (meta.kind == MetaKind::kHandoverInbound) {
+    inbound.packets[inbound.count++] = {packet, meta.esp_offset_bytes};
+    return;
+  }
+  const Tunnel* tunnel = context.world->tunnels.at(meta.tunnel_id);
+  if (tunnel == nullptr) {
+    drop(context, packet, api::DropReason::kNoTunnelUp);
+    return;
+  }
+  // Where the tunnel has moved to an SA of another home meanwhile, the packet moves on.
+  select_home(context, {packet, meta.vrf_id, meta.port_id, static_cast<Origin>(meta.origin)}, *tunnel,
+              outbound);
+}
+
+uint32_t poll_handover(PathContext& context) {
+  uint32_t total = 0;
+  for (uint32_t from = 0; from < context.rings->workers(); ++from) {
+    if (from == context.index) continue;
+    std::array<rte_mbuf*, kBurst> packets;
+    const uint32_t count =
+        rte_ring_sc_dequeue_burst(context.rings->handover(from, context.index),
+                                  reinterpret_cast<void**>(packets.data()), kBurst, nullptr);
+    InboundBurst inbound;
+    OutboundBurst outbound;
+    for (uint32_t i = 0; i < count; ++i)
+      take_handover(context, packets[i], inbound, outbound);
+    if (inbound.count > 0) decapsulate_burst(context, inbound);
+    if (outbound.count > 0) encapsulate_burst(context, outbound);
+    total += count;
+  }
+  return total;
+}
+
+uint32_t poll_injections(PathContext& context) {
+  std::array<rte_mbuf*, kBurst> packets;
+  const uint32_t count = rte_ring_sc_dequeue_burst(context.rings->injections(context.index),
+                                                   reinterpret_cast<void**>(packets.data()), kBurst, nullptr);
+  std::array<RoutedPacket, kBurst> routed;
+  uint32_t routed_count = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    rte_mbuf* packet = packets[i];
+    const PacketMeta& meta = meta_of(packet);
+    if (meta.kind == MetaKind::kInjectPort) {
+      send_frame(context, meta.port_id, packet);
+    } else if (meta.kind == MetaKind::kInjectNeighbour) {
+      send_to_neighbour(context, meta.neighbour_id, packet);
+    } else if (const api::DropReason reason = fit_ipv4(packet); reason != kKeep) {
+      drop(context, packet, reason);
+    } else {
+      routed[routed_count++] = {packet, meta.vrf_id, api::kNone, Origin::kMirror};
+    }
+  }
+  if (routed_count > 0) forward_burst(context, {routed.data(), routed_count});
+  return count;
+}
+
+}  // namespace
+
+// Keeps the loop's clock: CLOCK_MONOTONIC by the time stamp counter, set right once a second.
+class Worker::Clock {
+ public:
+  Clock() : hz_(rte_get_tsc_hz()) { set(); }
+
+  uint64_t now_ns(uint64_t tsc) {
+    if (tsc - base_tsc_ > hz_) set();
+    // Never backwards, also where the two clocks drift or the counter is read before `set`.
+    const uint64_t elapsed_tsc = tsc > base_tsc_ ? tsc - base_tsc_ : 0;
+    latest_ns_ = std::max(latest_ns_, base_ns_ + elapsed_tsc * kSecondNs / hz_);
+    return latest_ns_;
+  }
+
+ private:
+  void set() {
+    base_tsc_ = rte_rdtsc();
+    base_ns_ = monotonic_ns();
+  }
+
+  uint64_t hz_, base_tsc_ = 0, base_ns_ = 0, latest_ns_ = 0;
+};
+
+std::unique_ptr<Worker> Worker::create(const WorkerConfig& config) {
+  auto context = std::make_unique<PathContext>();
+  context->index = config.index;
+  context->world = config.world;
+  context->rings = config.rings;
+  context->pool = config.pool;
+  context->counters = config.counters;
+  context->port_counters = config.port_counters;
+  context->counter_workers = config.counter_workers;
+  context->engine = CryptoEngine::create();
+  context->reassembler = Reassembler::create(config.socket_id);
+  context->handover.resize(config.world->workers());
+  if (context->engine == nullptr || context->reassembler == nullptr) return nullptr;
+  return std::unique_ptr<Worker>(new Worker(std::move(context), config.idle));
+}
+
+Worker::Worker(std::unique_ptr<PathContext> context, Idle idle)
+    : context_(std::move(context)), clock_(std::make_unique<Clock>()), idle_(idle) {}
+
+Worker::~Worker() = default;
+
+uint32_t Worker::poll_once() {
+  PathContext& context = *context_;
+  const uint64_t start_tsc = rte_rdtsc();
+  context.now_ns = clock_->now_ns(start_tsc);
+  uint32_t taken = poll_handover(context);
+  taken += poll_injections(context);
+  taken += poll_ports(context);
+  send_replies(context);
+  if (context.now_ns >= next_expiry_ns_) {
+    next_expiry_ns_ = context.now_ns + kExpireIntervalNs;
+    const uint32_t expired = context.reassembler->expire(context.now_ns);
+    if (expired > 0) count_drops(context, api::DropReason::kFragmentTimeout, expired);
+  }
+  flush_handover(context);
+  flush_transmit(context);
+  const uint64_t cycles = rte_rdtsc() - start_tsc;
+  bump(context.counters->loops);
+  bump(context.counters->cycles, cycles);
+  if (taken > 0) bump(context.counters->busy_cycles, cycles);
+  return taken;
+}
+
+void Worker::run(const std::atomic<bool>& stop) {
+  rte_rcu_qsbr* qsbr = context_->world->qsbr();
+  const unsigned reader = context_->index;
+  prctl(PR_SET_TIMERSLACK, 1000);
+  rte_rcu_qsbr_thread_register(qsbr, reader);
+  rte_rcu_qsbr_thread_online(qsbr, reader);
+  uint32_t empty_polls = 0;
+  while (!stop.load(std::memory_order_relaxed)) {
+    empty_polls = poll_once() > 0 ? 0 : empty_polls + 1;
+    rte_rcu_qsbr_quiescent(qsbr, reader);
+    if (idle_ == Idle::kSleep && empty_polls > kEmptyPollsBeforeSleep) {
+      bump(context_->counters->idle_sleeps);
+      const timespec pause{0, empty_polls > kEmptyPollsBeforeLongSleep ? kLongSleepNs : kShortSleepNs};
+      clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
+    }
+  }
+  rte_rcu_qsbr_thread_offline(qsbr, reader);
+  rte_rcu_qsbr_thread_unregister(qsbr, reader);
+}
+
+}  // namespace sallyport::dataplane
