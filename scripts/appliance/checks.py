@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What must hold before a gateway is started. Each raises one Fault and changes nothing."""
+
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+from .fault import Fault
+
+
+def root():
+    if os.geteuid() != 0:
+        raise Fault("needs root: it opens network devices and namespaces", "sudo scripts/gateway ...")
+
+
+def netns(name):
+    if name and not Path(f"/run/netns/{name}").exists():
+        raise Fault(f"--netns {name}: no such network namespace", f"ip netns add {name}")
+
+
+def config(programs, path):
+    """The configuration's own mistakes, as `sallyport check` words them."""
+    if not path.is_file():
+        raise Fault(f"--config {path}: no such file")
+    asked = subprocess.run([programs.cli, "check", path], capture_output=True, text=True)
+    if asked.returncode != 0:
+        raise Fault((asked.stderr or asked.stdout).strip() or f"{path} is not valid")
+
+
+def dataplane_options(programs, path):
+    asked = subprocess.run([programs.cli, "dataplane-args", path], capture_output=True, text=True)
+    if asked.returncode != 0:
+        raise Fault((asked.stderr or asked.stdout).strip())
+    return shlex.split(asked.stdout)
+
+
+def hugepages(options):
+    if "--huge" not in options:
+        return
+    memory_mb = int(options[options.index("--memory") + 1]) if "--memory" in options else 1024
+    facts = dict(re.findall(r"^(\w+):\s+(\d+)", Path("/proc/meminfo").read_text(), re.MULTILINE))
+    page_kb = int(facts.get("Hugepagesize", 2048))
+    free_mb = int(facts.get("HugePages_Free", 0)) * page_kb // 1024
+    if free_mb < memory_mb:
+        pages = -(-memory_mb * 1024 // page_kb) + int(facts.get("HugePages_Total", 0)) - int(facts.get("HugePages_Free", 0))
+        raise Fault(f"hugepages: {free_mb} MB are free, the dataplane needs {memory_mb} MB",
+                    f"sysctl -w vm.nr_hugepages={pages}, or hugepages: false")
+
+
+def public_ports(programs, path):
+    """Names of the ports that have a public address: the only interfaces charon may use."""
+    asked = subprocess.run([programs.cli, "public-ports", path], capture_output=True, text=True)
+    return asked.stdout.split() if asked.returncode == 0 else []
