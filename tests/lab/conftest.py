@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Fixtures: labs that are always torn down, with their logs kept under build/lab-logs for a test that failed."""
+
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).parent))
+from kit.lab import SiteToSite, sweep  # noqa: E402
+from kit.shell import REPOSITORY  # noqa: E402
+
+LOGS = REPOSITORY / "build/lab-logs"
+
+
+def pytest_configure(config):
+    if os.geteuid() != 0:
+        raise pytest.UsageError("the lab needs root: it makes network namespaces")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every lab is torn down
+    sweep()
+
+
+def pytest_sessionstart(session):
+    shutil.rmtree(LOGS, ignore_errors=True)
+
+
+@pytest.fixture
+def new_lab(request):
+    """Makes a lab with the options given; it is gone after the test."""
+    labs = []
+
+    def make(**options):
+        lab = SiteToSite(logs=LOGS / request.node.name.replace("/", "_"), **options)
+        labs.append(lab)
+        return lab
+
+    yield make
+    for lab in labs:
+        lab.close()
+
+
+@pytest.fixture(scope="module")
+def up_lab(request):
+    """One running site-to-site lab for all tests of a module that change nothing in it."""
+    lab = SiteToSite(logs=LOGS / request.module.__name__)
+    try:
+        yield lab.up()
+    finally:
+        lab.close()

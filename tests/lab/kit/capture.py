@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Captures on a cable, and what the frames in them are."""
+
+import collections
+import signal
+import struct
+import subprocess
+
+from .shell import wait_for
+
+Frame = collections.namedtuple("Frame", "time_s kind source destination esp length")
+ESP, IKE, NATT_KEEPALIVE, ICMP, ARP, OTHER = "esp", "ike", "keepalive", "icmp", "arp", "other"
+
+
+class Capture:
+    """A tcpdump from the start of the with block to its end."""
+
+    def __init__(self, namespace, interface, path, expression=""):
+        self.namespace, self.interface, self.path, self.expression = namespace, interface, path, expression
+        self.process = None
+        self.dropped = 0
+
+    def __enter__(self):
+        self.process = self.namespace.popen(
+            "tcpdump", "-Z", "root", "-n", "-i", self.interface, "-B", "65536", "-s", "0", "-U", "-w", str(self.path),
+            *self.expression.split(), stderr=subprocess.PIPE)
+        wait_for("tcpdump", lambda: self.path.exists() and self.path.stat().st_size >= 24)
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGINT)
+        _, text = self.process.communicate(timeout=20)
+        self.process = None
+        for line in text.splitlines():
+            if "dropped by kernel" in line:
+                self.dropped = int(line.split()[0])
+
+    def frames(self):
+        assert self.process is None, "the capture still runs"
+        return list(read_frames(self.path))
+
+
+def read_packets(path):
+    """(time, Ethernet frame) of a pcap file; a last record that was cut is left out."""
+    data = path.read_bytes()
+    order = "<" if struct.unpack_from("<I", data)[0] in (0xa1b2c3d4, 0xa1b23c4d) else ">"
+    at = 24
+    while at + 16 <= len(data):
+        seconds, fraction, captured, _ = struct.unpack_from(order + "IIII", data, at)
+        if at + 16 + captured > len(data):
+            return
+        yield seconds + fraction / 1e6, data[at + 16:at + 16 + captured]
+        at += 16 + captured
+
+
+def classify(frame):
+    """(kind, source, destination, ESP bytes or None) of an Ethernet frame."""
+    ethertype = struct.unpack_from(">H", frame, 12)[0]
+    if ethertype == 0x0806:
+        return ARP, None, None, None
+    if ethertype != 0x0800 or len(frame) < 34:
+        return OTHER, None, None, None
+    header = (frame[14] & 15) * 4
+    total = struct.unpack_from(">H", frame, 16)[0]
+    source, destination = (".".join(map(str, frame[at:at + 4])) for at in (26, 30))
+    payload = frame[14 + header:14 + total]
+    fragment_offset = struct.unpack_from(">H", frame, 20)[0] & 0x1fff
+    protocol = frame[23]
+    if protocol == 50:
+        return ESP, source, destination, payload if fragment_offset == 0 else None
+    if protocol == 1:
+        return ICMP, source, destination, None
+    if protocol == 17 and fragment_offset == 0:
+        ports = struct.unpack_from(">HH", payload)
+        inside = payload[8:]
+        if 500 in ports:
+            return IKE, source, destination, None
+        if 4500 in ports or any(20000 <= port < 30000 for port in ports):  # the lab's NAT maps to these
+            if inside == b"\xff":
+                return NATT_KEEPALIVE, source, destination, None
+            return (IKE, source, destination, None) if inside[:4] == b"\0\0\0\0" else (ESP, source, destination, inside)
+    return OTHER, source, destination, None
+
+
+def read_frames(path):
+    for time_s, frame in read_packets(path):
+        kind, source, destination, esp = classify(frame)
+        yield Frame(time_s, kind, source, destination, esp, len(frame))
+
+
+def count_kinds(frames):
+    return collections.Counter(frame.kind for frame in frames)
+
+
+def repeated_ivs(frames):
+    """(SPI, IV) pairs that occur more than once among ESP frames; a frame seen twice on one cable counts too."""
+    pairs = collections.Counter((frame.esp[:4], frame.esp[8:16]) for frame in frames if frame.kind == ESP and frame.esp)
+    return [pair for pair, times in pairs.items() if times > 1]

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A whole gateway in a namespace, as scripts/gateway runs it, and what an operator would ask it."""
+
+import copy
+import json
+import os
+import re
+import signal
+import time
+
+import yaml
+
+from .shell import REPOSITORY, run, wait_for
+
+SCRIPT = REPOSITORY / "scripts/gateway"
+CLI = REPOSITORY / "build/control/cli/sallyport"
+FRAMES = "qpairs=2,blocksz=65536,framesz=2048,framecnt=4096"
+
+# charon writes the keys of every CHILD_SA to a file outside of the run directory: what lets tshark and Scapy decode.
+KEY_LOG = """\
+charon-systemd {{
+  filelog {{
+    keys {{
+      path = {path}
+      flush_line = yes
+      default = -1
+      chd = 4
+    }}
+  }}
+}}
+"""
+
+
+def base_config(name):
+    return {"gateway": {"name": name, "workers": [0, 1], "idle": "sleep", "hugepages": False},
+            "ports": {}, "public_addresses": {}, "virtual_networks": {}, "sites": {}, "connections": {}}
+
+
+class Gateway:
+    def __init__(self, lab, name, namespace, run_dir, config):
+        self.lab, self.name, self.namespace, self.run_dir, self.config = lab, name, namespace, run_dir, config
+        self.config_file = lab.directory / f"{name}.yaml"
+        self.key_log = lab.directory / f"{name}.keys"
+        self.is_up = False
+
+    def write_config(self):
+        self.config_file.write_text(yaml.safe_dump(self.config, sort_keys=False))
+        return self.config_file
+
+    def log_keys(self):
+        """To be called before start."""
+        extra = self.run_dir / "strongswan.d"
+        extra.mkdir(mode=0o700, parents=True)
+        self.run_dir.chmod(0o700)
+        (extra / "keys.conf").write_text(KEY_LOG.format(path=self.key_log))
+
+    def try_start(self, config_file=None, environment=None):
+        done = run(SCRIPT, "start", "--config", config_file or self.write_config(), "--run-dir", self.run_dir,
+                   "--netns", self.namespace.name, check=False, timeout_s=90, env=environment)
+        self.is_up = done.returncode == 0
+        return done
+
+    def start(self):
+        done = self.try_start()
+        assert done.returncode == 0, f"gateway {self.name}: {done.stderr.strip()}"
+
+    def stop(self):
+        if self.run_dir.exists():
+            self.keep_logs()
+            run(SCRIPT, "stop", "--run-dir", self.run_dir, timeout_s=90)
+        self.is_up = False
+
+    def keep_logs(self):
+        target = self.lab.directory / f"{self.name}-logs"
+        target.mkdir(exist_ok=True)
+        for log in self.run_dir.glob("*.log"):
+            (target / log.name).write_bytes(log.read_bytes())
+
+    def cli(self, *words, check=True):
+        return run(CLI, "--run-dir", self.run_dir, *words, check=check)
+
+    def show(self, noun):
+        return json.loads(self.cli("show", noun, "--json").stdout)
+
+    def tunnels(self):
+        return {tunnel["name"]: tunnel for tunnel in self.show("tunnels")}
+
+    def drops(self):
+        return {row["reason"]: row["packets"] for row in self.show("drops") if row["packets"]}
+
+    def apply(self, config, check=True):
+        self.config = copy.deepcopy(config)
+        return self.cli("apply", self.write_config(), "--yes", check=check)
+
+    def swanctl(self, *words, check=True):
+        return run("swanctl", *words, "--uri", f"unix://{self.run_dir}/vici.sock", check=check)
+
+    def sas(self):
+        """charon's CHILD_SAs: (name, state, bytes in, packets in, bytes out, packets out)."""
+        text = self.swanctl("--list-sas").stdout
+        found = []
+        for block in re.split(r"\n(?=  \S+: #)", text):
+            head = re.match(r"\s*(\S+): #\d+, reqid \d+, (\w+)", block)
+            counts = re.findall(r"(?:in|out)\s+\w+.*?(\d+) bytes,\s+(\d+) packets", block)
+            if head and len(counts) == 2:
+                found.append((head[1], head[2], *(int(n) for pair in counts for n in pair)))
+        return found
+
+    def pid(self, part):
+        return int((self.run_dir / f"{part}.pid").read_text().split()[0])
+
+    def kill(self, part, number=signal.SIGKILL):
+        pid = self.pid(part)
+        os.kill(pid, number)
+        return pid
+
+    def wait_for_tunnels(self, count=1, timeout_s=30):
+        def up():
+            tunnels = self.tunnels().values()
+            return len(tunnels) >= count and all(tunnel["state"] == "up" for tunnel in tunnels)
+        started = time.monotonic()
+        try:
+            wait_for(f"{count} tunnel(s) of {self.name}", up, timeout_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.cli('show', 'tunnels', check=False).stdout}") from None
+        return time.monotonic() - started
+
+    def plug(self, port, mtu=1500):
+        """Makes the namespace's device v-PORT a port: the dataplane takes its frames, the kernel gets none of them."""
+        device = f"v-{port}"
+        number = len(self.config["ports"])
+        self.namespace.nft(f"table netdev wire_{port} {{\n chain in {{\n  type filter hook ingress device {device} priority 0; "
+                           f"policy drop;\n }}\n}}\n")
+        self.config["ports"][port] = {"device": f"net_af_packet{number},iface={device},{FRAMES}"}
+        if mtu != 1500:
+            self.config["ports"][port]["mtu"] = mtu

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The lab's topology: two gateways with a host behind each, a WAN router between them, and a NAT when wanted.
+
+  host hq 10.1.0.2 -- lan0 [hq] wan0 192.0.2.1, wan1 198.51.100.1 -- wan -- 192.0.2.17 wan0 [branch] lan0 -- 10.2.0.2 host branch
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from . import pki
+from .gateway import Gateway, base_config
+from .netns import Namespace, cable, delete_netns, namespaces
+from .traffic import TOOL
+
+IKE_PROPOSALS = ["aes256gcm16-prfsha384-ecp384"]
+ESP_PROPOSALS = ["aes256gcm16-esn"]
+
+
+def sweep():
+    """Removes what a lab left behind whose process was killed."""
+    for name in namespaces():
+        owner = re.match(r"sl(\d+)-", name)
+        if owner and not Path(f"/proc/{owner[1]}").exists():
+            delete_netns(name)
+    for directory in Path("/dev/shm").glob("sl*-*"):
+        owner = re.match(r"sl(\d+)-", directory.name)
+        if owner and not Path(f"/proc/{owner[1]}").exists():
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+class Host:
+    def __init__(self, lab, name, address):
+        self.lab, self.name, self.address = lab, name, address
+        self.namespace = lab.namespace(f"host-{name}")
+        lab.hosts.append(self)
+
+    def ping(self, address, count=3, size=56, *options, check=True, timeout_s=30):
+        return self.namespace.run("ping", "-n", "-c", count, "-i", "0.2", "-W", "2", "-s", size, *options, address,
+                                  check=check, timeout_s=timeout_s)
+
+
+    def iperf(self, address, *options, seconds=3):
+        """iperf3's JSON; the server runs on the host with that address for this one test."""
+        server = next(host for host in self.lab.hosts if host.address == address)
+        serving = server.namespace.popen("iperf3", "-s", "-1", "--forceflush", stdout=subprocess.PIPE)
+        try:
+            for line in serving.stdout:
+                if "listening" in line:
+                    break
+            done = self.namespace.run("iperf3", "-c", address, "-J", "-t", seconds, *options, timeout_s=seconds + 30)
+            return json.loads(done.stdout)
+        finally:
+            serving.kill()
+            serving.communicate()
+
+
+class Lab:
+    def __init__(self, logs=None):
+        """logs: where the directory with configs, captures and logs goes at the end; without it all of it is removed."""
+        self.prefix = f"sl{os.getpid()}-"
+        self.logs = logs
+        self.namespaces = {}
+        self.gateways = {}
+        self.hosts = []
+        self.directory = Path(tempfile.mkdtemp(prefix="sallyport-lab-"))
+        shared_memory = Path("/dev/shm")
+        self.run_root = Path(tempfile.mkdtemp(prefix=self.prefix, dir=shared_memory if shared_memory.is_dir() else None))
+        self.authority = pki.Authority(self.directory)
+        assert TOOL.exists(), f"{TOOL} is missing: run scripts/build"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        faults = []
+        for gateway in self.gateways.values():
+            try:
+                gateway.stop()
+            except Exception as error:  # every other part is still taken down
+                faults.append(f"{gateway.name}: {error}")
+        for namespace in self.namespaces.values():
+            namespace.delete()
+        left = [name for name in namespaces() if name.startswith(self.prefix)]
+        for name in left:
+            delete_netns(name)
+        shutil.rmtree(self.run_root, ignore_errors=True)
+        if self.logs:
+            shutil.rmtree(self.logs, ignore_errors=True)
+            shutil.copytree(self.directory, self.logs)
+        shutil.rmtree(self.directory, ignore_errors=True)
+        if left:
+            faults.append(f"namespaces left behind by the gateways: {', '.join(left)}")
+        assert not faults, "; ".join(faults)
+
+    def namespace(self, name):
+        self.namespaces[name] = Namespace(self.prefix + name)
+        return self.namespaces[name]
+
+    def drops(self):
+        """Of every device of the lab, by 'namespace/device'."""
+        return {f"{name}/{device}": count for name, namespace in self.namespaces.items()
+                for device, count in namespace.drops().items()}
+
+    def add_host(self, gateway_name, port, subnet):
+        """A host at .2 of subnet (as in "10.1.0") behind a gateway's port, whose address will be .1."""
+        host = Host(self, gateway_name, f"{subnet}.2")
+        cable(host.namespace, "eth0", self.gateways[gateway_name].namespace, f"v-{port}")
+        host.namespace.address("eth0", f"{subnet}.2/24")
+        host.namespace.ip("route", "add", "default", "via", f"{subnet}.1")
+        return host
+
+    def add_gateway(self, name, lan_subnet):
+        namespace = self.namespace(name)
+        gateway = Gateway(self, name, namespace, self.run_root / name, base_config(name))
+        self.gateways[name] = gateway
+        host = self.add_host(name, "lan0", lan_subnet)
+        gateway.plug("lan0")
+        gateway.config["virtual_networks"] = {"prod": {"ports": {"lan0": [f"{lan_subnet}.1/24"]}}}
+        return gateway, host
+
+    def add_public(self, gateway, public_address, port, router, router_port, address, next_hop, mtu=1500):
+        """Cables a gateway's public port to a router; both addresses carry their prefix length in `address`."""
+        cable(gateway.namespace, f"v-{port}", router, router_port)
+        gateway.plug(port, mtu)
+        length = address.split("/")[1]
+        router.address(router_port, f"{next_hop}/{length}")
+        gateway.config["public_addresses"][public_address] = {"port": port, "address": address, "next_hop": next_hop}
+
+    def connect(self, gateway, site, peers, prefixes, auth, public_addresses=("a",), initiate=True, **changes):
+        """One connection to a site; `changes` are merged into the connection's section."""
+        other = {"hq": "branch", "branch": "hq"}[gateway.name]
+        gateway.config["sites"][site] = {"peers": list(peers), "prefixes": list(prefixes)}
+        connection = {
+            "virtual_network": "prod", "site": site, "mode": "active-active", "public_addresses": list(public_addresses),
+            "ike": {"version": 2, "proposals": list(IKE_PROPOSALS), "local_id": f"{gateway.name}.example",
+                    "remote_id": f"{other}.example"},
+            "esp": {"proposals": list(ESP_PROPOSALS), "rekey": "1h", "replay_window": 1024},
+            "auth": auth, "selectors": "route-based", "routing": "static", "initiate": initiate, "dpd": {"delay": "2s"}}
+        for key, value in changes.items():
+            if isinstance(value, dict):
+                connection[key] = {**connection.get(key, {}), **value}
+            else:
+                connection[key] = value
+        gateway.config["connections"][f"prod-{site}"] = connection
+
+
+class SiteToSite(Lab):
+    """The usual lab: hq and branch, X.509, one tunnel unless `public_addresses` of hq has two."""
+
+    def __init__(self, logs=None, public_addresses=("a",), behind_nat=False, psk=False, both_initiate=False, wan_mtu=1500, **changes):
+        super().__init__(logs)
+        try:
+            self._build(public_addresses, behind_nat, psk, both_initiate, wan_mtu, changes)
+        except BaseException:
+            self.close()
+            raise
+
+    def _build(self, public_addresses, behind_nat, psk, both_initiate, wan_mtu, changes):
+        self.wan = self.namespace("wan")
+        self.wan.sysctl("net.ipv4.ip_forward", 1)
+        self.hq, self.host_hq = self.add_gateway("hq", "10.1.0")
+        self.branch, self.host_branch = self.add_gateway("branch", "10.2.0")
+        self.add_public(self.hq, "a", "wan0", self.wan, "hq-a", "192.0.2.1/28", "192.0.2.14")
+        if "b" in public_addresses:
+            self.add_public(self.hq, "b", "wan1", self.wan, "hq-b", "198.51.100.1/28", "198.51.100.14")
+        peer = "192.0.2.17"
+        if behind_nat:
+            self._add_nat()
+        else:
+            router = self.wan if wan_mtu == 1500 else self._add_narrow_link(wan_mtu)
+            self.add_public(self.branch, "a", "wan0", router, "branch", "192.0.2.17/28", "192.0.2.30")
+        shared = pki.psk(self.directory) if psk else None
+        hq_auth, branch_auth = shared or self.authority.issue("hq.example"), shared or self.authority.issue("branch.example")
+        self.connect(self.hq, "branch", [peer], ["10.2.0.0/24"], hq_auth, public_addresses,
+                     initiate=not behind_nat, **changes)
+        hq_peers = [self.hq.config["public_addresses"][name]["address"].split("/")[0] for name in public_addresses]
+        self.connect(self.branch, "hq", hq_peers, ["10.1.0.0/24"], branch_auth,
+                     initiate=behind_nat or both_initiate, **changes)
+
+    def _add_narrow_link(self, mtu):
+        """A second router towards the branch, behind a link of this MTU; its neighbours' links stay at 1500."""
+        far = self.namespace("far")
+        far.sysctl("net.ipv4.ip_forward", 1)
+        cable(self.wan, "narrow", far, "narrow", mtu)
+        self.wan.address("narrow", "198.18.0.1/30")
+        far.address("narrow", "198.18.0.2/30")
+        self.wan.route("192.0.2.16/28", "198.18.0.2")
+        far.ip("route", "add", "default", "via", "198.18.0.1")
+        return far
+
+    def _add_nat(self):
+        """branch at 198.18.1.2 behind 192.0.2.17, as on a home router."""
+        self.nat = self.namespace("nat")
+        self.nat.sysctl("net.ipv4.ip_forward", 1)
+        cable(self.nat, "outside", self.wan, "nat")
+        self.nat.address("outside", "192.0.2.17/28")
+        self.wan.address("nat", "192.0.2.30/28")
+        self.add_public(self.branch, "a", "wan0", self.nat, "inside", "198.18.1.2/24", "198.18.1.1")
+        self.nat.ip("route", "add", "default", "via", "192.0.2.30")
+        self.map_nat(20000)
+
+    def map_nat(self, first_port):
+        """Maps the branch's ports to those from first_port on, forgetting every mapping made before."""
+        self.nat.run("nft", "flush", "ruleset")
+        self.nat.nft("table ip nat {\n chain out {\n  type nat hook postrouting priority 100;\n"
+                     f"  oifname outside ip protocol udp snat to 192.0.2.17:{first_port}-{first_port + 99}\n"
+                     "  oifname outside snat to 192.0.2.17\n }\n}\n")
+        self.nat.run("conntrack", "-F")
+
+    def start(self):
+        self.hq.start()
+        self.branch.start()
+        return self
+
+    def up(self):
+        """Both gateways running, every tunnel up, and traffic flows."""
+        self.start()
+        self.hq.wait_for_tunnels()
+        self.branch.wait_for_tunnels()
+        self.host_hq.ping(self.host_branch.address, 2)
+        return self
