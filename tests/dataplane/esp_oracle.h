@@ -21,10 +21,9 @@ struct OracleSa {
 struct SealOptions {
   uint8_t next_header = 4;
   uint8_t outer_tos = 0;
-  std::optional<uint8_t>
-      pad_bytes;  // instead of the fewest that align; filled up with zeros to the alignment
-  std::optional<uint8_t> pad_length_says;
-  std::optional<uint64_t> iv;  // instead of the sequence number
+  std::optional<uint8_t> pad_bytes = std::nullopt;  // instead of the fewest that align
+  std::optional<uint8_t> pad_length_says = std::nullopt;
+  std::optional<uint64_t> iv = std::nullopt;  // instead of the sequence number
 };
 
 // The whole outer packet.

@@ -42,9 +42,13 @@ inline uint32_t internet_checksum(const Bytes& bytes, size_t from, size_t to, ui
 }
 
 struct Ipv4Fields {
-  uint32_t source = 0x0a010002, destination = 0x0a020002;  // 10.1.0.2, 10.2.0.2
-  uint8_t protocol = 17, tos = 0, ttl = 64;
-  uint16_t id = 7, fragment = 0;  // flags and offset, as in the header
+  uint32_t source = 0x0a010002;
+  uint32_t destination = 0x0a020002;  // 10.1.0.2, 10.2.0.2
+  uint8_t protocol = 17;
+  uint8_t tos = 0;
+  uint8_t ttl = 64;
+  uint16_t id = 7;
+  uint16_t fragment = 0;  // flags and offset, as in the header
 };
 
 inline Bytes ipv4(const Bytes& payload, const Ipv4Fields& fields = {}) {
