@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // VICI messages and packets as bytes: the elements of a message are a type byte, a name with an 8-bit length
 // and a value with a 16-bit length. Pure functions, any thread.
-#include <string.h>
-
 #include "vici-bridge/message.h"
+#include "vici-bridge/wipe.h"
 
 namespace sallyport::vici {
 namespace {
@@ -114,7 +113,7 @@ class Writer {
   Bytes bytes{};
   std::optional<Error> error{};
 
-  ~Writer() { explicit_bzero(bytes.data(), bytes.size()); }
+  ~Writer() { wipe(bytes); }
 
   void name(std::string_view name) {
     if (name.size() > kMaxNameBytes) return refuse("a name of " + std::to_string(name.size()) + " bytes");

@@ -12,6 +12,7 @@
 #include <chrono>
 
 #include "vici-bridge/peer_check.h"
+#include "vici-bridge/wipe.h"
 
 namespace sallyport::vici {
 namespace {
@@ -123,11 +124,11 @@ void FeedReader::read_burst() {
     if (size_bytes < 0) return fail(system_error("read"));
     if (size_bytes == 0) return fail(Error{"SA feed: the plugin closed the connection"});
     if (size_t(size_bytes) > datagram.size()) {
-      explicit_bzero(datagram.data(), datagram.size());
+      wipe(datagram);
       return fail(Error{"SA feed: a message of " + std::to_string(size_bytes) + " bytes"});
     }
     Result<FeedMessage> message = decode_feed_message({datagram.data(), size_t(size_bytes)});
-    explicit_bzero(datagram.data(), size_t(size_bytes));
+    wipe(std::span(datagram).first(size_t(size_bytes)));
     if (!message) return fail(message.error());
     if (Result<void> order = check_order(*message); !order) return fail(order.error());
     deliver(std::move(message->body));

@@ -3,14 +3,14 @@
 // time. It can't be copied by accident, compared or printed.
 #pragma once
 
-#include <string.h>
-
 #include <algorithm>
 #include <array>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+
+#include "vici-bridge/wipe.h"
 
 namespace sallyport::vici {
 
@@ -40,7 +40,7 @@ class KeyMaterial {
   std::span<const uint8_t> bytes() const { return {bytes_.data(), size_bytes_}; }
   size_t size_bytes() const { return size_bytes_; }
   void wipe() {
-    explicit_bzero(bytes_.data(), bytes_.size());
+    vici::wipe(bytes_);
     size_bytes_ = 0;
   }
 

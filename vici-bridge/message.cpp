@@ -14,7 +14,9 @@ Message::Message(const Message&) = default;
 Message::Message(Message&&) noexcept = default;
 Message& Message::operator=(const Message&) = default;
 Message& Message::operator=(Message&&) noexcept = default;
-bool Message::operator==(const Message&) const = default;
+bool Message::operator==(const Message& other) const {
+  return entries_ == other.entries_;
+}
 
 // A name may be used once for each kind: the sections of an event are named by the operator, its values by
 // charon.

@@ -58,7 +58,7 @@ class Message {
   // Overwrites every value with zeros, for messages that carried a secret.
   void wipe();
 
-  bool operator==(const Message&) const;
+  bool operator==(const Message& other) const;
 
  private:
   template <typename T>
@@ -69,7 +69,7 @@ class Message {
 struct Message::Entry {
   std::string name;
   std::variant<std::string, List, Message> content;
-  bool operator==(const Entry&) const = default;
+  bool operator==(const Entry& other) const { return name == other.name && content == other.content; }
 };
 
 enum class PacketType : uint8_t {

@@ -3,10 +3,10 @@
 // connection, so the next packet leaves when the head is answered. On the io_context's one thread.
 #include "vici-bridge/session.h"
 
-#include <string.h>
 #include <sys/un.h>
 
 #include "vici-bridge/peer_check.h"
+#include "vici-bridge/wipe.h"
 
 namespace sallyport::vici {
 
@@ -22,7 +22,7 @@ struct Session::Pending {
   bool registering = false;  // the stream's event is being registered, the command comes next
 
   Pending(asio::io_context& io, PacketType type, std::string_view name) : type(type), name(name), timer(io) {}
-  ~Pending() { explicit_bzero(packet.data(), packet.size()); }
+  ~Pending() { wipe(packet); }
 
   void answer(Result<Message> result) {
     timer.cancel();
@@ -144,7 +144,7 @@ void Session::write(Bytes packet) {
   auto bytes = std::make_shared<Bytes>(std::move(packet));
   asio::async_write(socket_, asio::buffer(*bytes),
                     [self = shared_from_this(), bytes](std::error_code code, size_t) {
-                      explicit_bzero(bytes->data(), bytes->size());
+                      wipe(*bytes);
                       if (code && !self->closed_) self->fail(Error{"charon: write: " + code.message()});
                     });
 }
