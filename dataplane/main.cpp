@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // sallyport-dataplane: puts the parts together, starts a worker on every core it was given, becomes the
 // manager thread, and takes everything down again on SIGTERM.
+#include <fcntl.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <signal.h>
@@ -33,7 +34,11 @@ int run_worker(void* argument) {
 }
 
 void start_log(spdlog::level::level_enum level) {
-  auto logger = spdlog::stderr_logger_mt("dataplane");
+  // On a stream of its own, because DPDK's start silences stderr.
+  FILE* stream = fdopen(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3), "w");
+  auto sink = std::make_shared<spdlog::sinks::stdout_sink_base<spdlog::details::console_mutex>>(
+      stream == nullptr ? stderr : stream);
+  auto logger = std::make_shared<spdlog::logger>("dataplane", std::move(sink));
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
   logger->set_level(level);
   logger->flush_on(spdlog::level::debug);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/manager/eal.h"
 
+#include <fcntl.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
@@ -8,10 +9,14 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <string_view>
+
+#include "dataplane/manager/unique_fd.h"
 
 namespace sallyport::dataplane {
 namespace {
@@ -25,7 +30,7 @@ void note_line(std::string_view line) {
   spdlog::debug("dpdk: {}", line);
   if (rte_log_cur_msg_loglevel() > static_cast<int>(RTE_LOG_WARNING)) return;
   const std::lock_guard lock(complaint_mutex);
-  complaint = line;
+  if (complaint.empty()) complaint = line;
 }
 
 ssize_t write_log(void*, const char* text, size_t size) {
@@ -67,16 +72,16 @@ std::vector<std::string> eal_arguments(const Options& options) {
                                         lcore_map(options.worker_cores),
                                         "--main-lcore",
                                         "0",
-                                        "--in-memory",
                                         "--no-telemetry",
                                         "--file-prefix",
-                                        "sallyport" + std::to_string(getpid()),
+                                        "sallyport",
                                         "-m",
                                         std::to_string(options.memory_mb)};
-  if (options.memory_kind == MemoryKind::kNoHuge)
-    arguments.push_back("--no-huge");
+  // Neither kind of memory leaves a file. --single-file-segments is what virtio-user ports need.
+  if (options.memory_kind == MemoryKind::kHuge)
+    arguments.insert(arguments.end(), {"--in-memory", "--single-file-segments"});
   else
-    arguments.push_back("--single-file-segments");  // what virtio-user ports need
+    arguments.insert(arguments.end(), {"--no-huge", "--no-shconf"});
   // Naming one device that can't exist leaves all others alone until a port asks for one by its address.
   if (access("/sys/bus/pci/devices", R_OK) == 0 && options.memory_kind == MemoryKind::kHuge)
     arguments.insert(arguments.end(), {"-a", "pci:ffff:ff:1f.7"});
@@ -85,15 +90,48 @@ std::vector<std::string> eal_arguments(const Options& options) {
   return arguments;
 }
 
+void remove_directory(const std::filesystem::path& directory) {
+  std::error_code ignored;  // what is left there harms nobody
+  std::filesystem::remove_all(directory, ignored);
+}
+
+// The EAL writes its usage and fatal errors to the standard streams itself; our one line says it better.
+class SilencedStreams {
+ public:
+  SilencedStreams() : null_(open("/dev/null", O_WRONLY | O_CLOEXEC)) {
+    for (size_t i = 0; i < saved_.size(); ++i) {
+      saved_[i] = UniqueFd(fcntl(kStreams[i], F_DUPFD_CLOEXEC, 3));
+      dup2(null_.get(), kStreams[i]);
+    }
+  }
+  ~SilencedStreams() {
+    std::fflush(stdout);
+    for (size_t i = 0; i < saved_.size(); ++i)
+      dup2(saved_[i].get(), kStreams[i]);
+  }
+
+ private:
+  static constexpr std::array<int, 2> kStreams = {STDOUT_FILENO, STDERR_FILENO};
+
+  UniqueFd null_;
+  std::array<UniqueFd, 2> saved_;
+};
+
+int initialize(std::vector<std::string> arguments) {
+  const SilencedStreams silenced;
+  std::vector<char*> argv;
+  for (auto& argument : arguments)
+    argv.push_back(argument.data());
+  return rte_eal_init(static_cast<int>(argv.size()), argv.data());
+}
+
 }  // namespace
 
 Result<Eal> Eal::start(const Options& options) {
   take_over_log();
-  auto arguments = eal_arguments(options);
-  std::vector<char*> argv;
-  for (auto& argument : arguments)
-    argv.push_back(argument.data());
-  if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) >= 0) return Eal();
+  // Where the EAL makes the directory that it wants though it puts nothing into it.
+  setenv("RUNTIME_DIRECTORY", options.run_dir.c_str(), 1);
+  if (initialize(eal_arguments(options)) >= 0) return Eal(options.run_dir / "dpdk");
   const int error = rte_errno;
   auto reason = take_complaint();
   if (reason.empty()) reason = rte_strerror(error);
@@ -103,7 +141,9 @@ Result<Eal> Eal::start(const Options& options) {
 }
 
 Eal::~Eal() {
-  if (running_) rte_eal_cleanup();
+  if (directory_.empty()) return;
+  rte_eal_cleanup();
+  remove_directory(directory_);
 }
 
 std::string Eal::take_complaint() {

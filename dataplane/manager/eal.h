@@ -11,17 +11,18 @@ class Eal {
  public:
   static Result<Eal> start(const Options& options);
 
-  Eal(Eal&& other) noexcept : running_(std::exchange(other.running_, false)) {}
+  Eal(Eal&& other) noexcept : directory_(std::exchange(other.directory_, {})) {}
   Eal& operator=(Eal&&) = delete;
   ~Eal();
 
-  // The last complaint DPDK or a driver logged since this was last called; empty: none. For messages to
-  // people.
+  // The first complaint, and so the cause of those after it, that DPDK or a driver logged since this was last
+  // called; empty: none. For messages to people.
   static std::string take_complaint();
 
  private:
-  Eal() = default;
-  bool running_ = true;
+  explicit Eal(std::filesystem::path directory) : directory_(std::move(directory)) {}
+
+  std::filesystem::path directory_;  // to be removed at the end; empty: moved from
 };
 
 // The worker with index 0, 1... runs on this lcore.

@@ -15,7 +15,8 @@ namespace sallyport::dataplane {
 namespace {
 
 constexpr uint32_t kCacheBuffers = 256;
-constexpr uint32_t kVlanBytes = 4, kTailroomBytes = 64;  // ESP: pad 3, trailer 2, ICV 16
+constexpr uint32_t kVlanBytes = 4, kTailroomBytes = 64;          // ESP: pad 3, trailer 2, ICV 16
+constexpr uint32_t kMinRoomBytes = RTE_PKTMBUF_HEADROOM + 2048;  // what drivers with frames of 2048 insist on
 constexpr uint32_t kMaxBuffers = (1u << 19) - 1;
 
 }  // namespace
@@ -23,7 +24,7 @@ constexpr uint32_t kMaxBuffers = (1u << 19) - 1;
 PacketPools::PacketPools(uint32_t memory_mb, uint32_t max_mtu_bytes) {
   const uint32_t room = RTE_PKTMBUF_HEADROOM + RTE_ETHER_HDR_LEN + 2 * kVlanBytes + RTE_ETHER_CRC_LEN +
                         max_mtu_bytes + kTailroomBytes;
-  room_bytes_ = static_cast<uint16_t>(RTE_ALIGN_CEIL(room, RTE_CACHE_LINE_SIZE));
+  room_bytes_ = static_cast<uint16_t>(RTE_ALIGN_CEIL(std::max(room, kMinRoomBytes), RTE_CACHE_LINE_SIZE));
   const uint64_t buffer_bytes = sizeof(rte_mbuf) + kMbufPrivateBytes + room_bytes_ + 2 * RTE_CACHE_LINE_SIZE;
   buffers_ =
       static_cast<uint32_t>(std::min<uint64_t>((uint64_t{memory_mb} << 20) / 4 / buffer_bytes, kMaxBuffers));
