@@ -1,35 +1,35 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A real charon-systemd in a network namespace of its own, with its own configuration and VICI socket, and a
-// way to wait for the session's answers. Dies with the test; nothing of it outlives the fixture.
+// What the tests with a real charon share: an io_context, and ways to wait for the callbacks that run on it.
 #pragma once
 
 #include <gtest/gtest.h>
-#include <signal.h>
+#include <unistd.h>
 
 #include <asio.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "tests/vici/charon.h"
 #include "vici-bridge/commands.h"
 
 namespace sallyport::vici {
 
-// The session's callbacks, waited for.
-class CharonTest : public testing::Test {
+class CharonFixture : public testing::Test {
  protected:
-  void SetUp() override;
-  void TearDown() override;
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "needs root, to run charon";
+  }
 
-  void start_charon();
-  void signal_charon(int signal) { kill(charon_, signal); }
-  void kill_charon();
-  std::string log() const;
-
-  Result<std::shared_ptr<Session>> open_session();
-
-  void run_until(const std::function<bool()>& done, std::chrono::milliseconds patience);
+  void run_until(const std::function<bool()>& done, std::chrono::milliseconds patience) {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (!done() && std::chrono::steady_clock::now() < deadline) {
+      io_.restart();
+      io_.run_one_for(std::chrono::milliseconds(20));
+    }
+  }
 
   // ask(callback) must start something that calls back with a Result<T>.
   template <typename T, typename Ask>
@@ -41,12 +41,34 @@ class CharonTest : public testing::Test {
     return std::move(**answer);
   }
 
-  std::string directory_{}, socket_path_{};
-  asio::io_context io_{};
-  std::shared_ptr<Session> session_{};
+  Result<std::shared_ptr<Session>> open_session(const Charon& charon) {
+    const std::shared_ptr<Session> session = Session::create(io_);
+    const Result<void> connected =
+        wait<void>([&](Done done) { session->connect(charon.vici_socket(), done); });
+    if (!connected) return connected.error();
+    return session;
+  }
 
- private:
-  pid_t charon_ = -1;
+  // Starts charon and returns a session with it once it answers; null when it doesn't.
+  std::shared_ptr<Session> start(Charon& charon) {
+    charon.start();
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(15);
+    while (std::chrono::steady_clock::now() < deadline && charon.is_running()) {
+      if (Result<std::shared_ptr<Session>> session = open_session(charon)) return *session;
+      usleep(20'000);
+    }
+    ADD_FAILURE() << "charon (Debian's charon-systemd) doesn't answer on its VICI socket: " << charon.log();
+    return nullptr;
+  }
+
+  void close(std::shared_ptr<Session>& session) {
+    if (!session) return;
+    session->close();
+    io_.restart();
+    io_.poll();
+  }
+
+  asio::io_context io_{};
 };
 
 }  // namespace sallyport::vici

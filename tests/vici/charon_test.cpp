@@ -16,6 +16,22 @@ namespace {
 
 using namespace std::chrono_literals;
 
+class CharonTest : public CharonFixture {
+ protected:
+  void SetUp() override {
+    CharonFixture::SetUp();
+    if (IsSkipped()) return;
+    session_ = start(charon_);
+    ASSERT_TRUE(session_);
+  }
+  void TearDown() override { close(session_); }
+
+  std::string log() const { return charon_.log(); }
+
+  Charon charon_{};
+  std::shared_ptr<Session> session_{};
+};
+
 // All that a Sallyport connection sets.
 ConnectionConfig berlin() {
   ConnectionConfig connection{.name = "prod-berlin-a-1", .version = 2};
@@ -145,7 +161,8 @@ std::string contents(const std::string& path) {
 }
 
 TEST_F(CharonTest, TakesCertificatesAndKeys) {
-  const std::string key_path = directory_ + "/key.pem", cert_path = directory_ + "/cert.pem";
+  const std::string key_path = charon_.directory() + "/key.pem",
+                    cert_path = charon_.directory() + "/cert.pem";
   const std::string make =
       "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=gw.example"
       " -addext subjectAltName=DNS:gw.example -keyout " +
@@ -249,7 +266,7 @@ TEST_F(CharonTest, SendsEvents) {
 }
 
 TEST_F(CharonTest, AnswersInOrderOnSeveralSessions) {
-  const auto other = open_session();
+  const auto other = open_session(charon_);
   ASSERT_TRUE(other) << other.error().text();
   std::vector<int> answered;
   for (int i = 0; i < 20; i++) {
@@ -269,7 +286,7 @@ TEST_F(CharonTest, AnswersInOrderOnSeveralSessions) {
 // A charon that hangs costs its asker a timeout; its late answer is not taken for the answer to something
 // else.
 TEST_F(CharonTest, TimesOutAndRecovers) {
-  signal_charon(SIGSTOP);
+  charon_.signal(SIGSTOP);
   std::vector<std::string> errors;
   const auto note = [&](Result<Message> reply) {
     errors.push_back(reply ? "answered" : reply.error().message);
@@ -280,7 +297,7 @@ TEST_F(CharonTest, TimesOutAndRecovers) {
   const std::vector<std::string> expected = {"charon: no answer to get-conns within 100 ms",
                                              "charon: get-keys was not sent within 200 ms"};
   EXPECT_EQ(errors, expected);
-  signal_charon(SIGCONT);
+  charon_.signal(SIGCONT);
   const auto version = wait<VersionInfo>([&](auto on) { get_version(*session_, on); });
   ASSERT_TRUE(version) << version.error().text();
   EXPECT_EQ(version->daemon, "charon-systemd");
@@ -290,13 +307,13 @@ TEST_F(CharonTest, TimesOutAndRecovers) {
 TEST_F(CharonTest, TellsWhenCharonDies) {
   int closed = 0;
   session_->on_closed([&](const Error&) { closed++; });
-  signal_charon(SIGSTOP);
+  charon_.signal(SIGSTOP);
   std::vector<std::string> errors;
   for (int i = 0; i < 3; i++)
     get_connections(*session_, [&](Result<Strings> r) { errors.push_back(r ? "" : r.error().message); });
   io_.restart();
   io_.poll();
-  kill_charon();
+  charon_.kill();
   run_until([&] { return closed > 0; }, 5s);
   EXPECT_EQ(closed, 1);
   EXPECT_EQ(errors.size(), 3u);
@@ -306,17 +323,18 @@ TEST_F(CharonTest, TellsWhenCharonDies) {
   const auto after = wait<Strings>([&](auto on) { get_connections(*session_, on); });
   ASSERT_FALSE(after);
   EXPECT_EQ(after.error().message, "charon: not connected");
-  const auto again = open_session();
+  const auto again = open_session(charon_);
   ASSERT_FALSE(again);
   EXPECT_NE(again.error().message.find("can't connect"), std::string::npos) << again.error().text();
 
-  start_charon();
+  session_ = start(charon_);
+  ASSERT_TRUE(session_);
   EXPECT_TRUE(wait<VersionInfo>([&](auto on) { get_version(*session_, on); }));
 }
 
 TEST_F(CharonTest, SpeaksOnlyToRoot) {
-  kill_charon();
-  const std::string path = directory_ + "/other.sock";
+  charon_.kill();
+  const std::string path = charon_.directory() + "/other.sock";
   const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
