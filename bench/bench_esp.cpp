@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Our ESP steps beside the bare crypto library on the same texts: bursts of 32, one SA, hot buffers, replay
+// window 1024, counters on. The difference is what ESP costs us above the cipher.
+#include <intel-ipsec-mb.h>
+#include <rte_ip.h>
+
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "bench/bench_eal.h"
+#include "dataplane/esp/decapsulate.h"
+#include "dataplane/esp/encapsulate.h"
+#include "dataplane/esp/overhead.h"
+
+namespace sallyport::bench {
+namespace {
+
+using namespace dataplane;
+
+constexpr uint32_t kBurst = 32;
+constexpr uint32_t kReplayWindow = 1024;
+constexpr uint32_t kSpi = 0x12300005;
+constexpr uint32_t kHeadBytes = 20 + 16;  // outer IPv4, ESP header and IV
+
+template <typename Message>
+Message sa_message(uint32_t aes_bits) {
+  Message message{};
+  message.spi = kSpi;
+  message.esn = 1;
+  message.keys.algorithm = aes_bits == 128 ? api::Algorithm::kAes128Gcm16 : api::Algorithm::kAes256Gcm16;
+  message.keys.key_bytes = static_cast<uint16_t>(aes_bits / 8 + 4);
+  for (size_t i = 0; i < message.keys.key.size(); ++i)
+    message.keys.key.at(i) = static_cast<uint8_t>(i * 31);
+  message.local = {api::Family::kIpv4, {}, {198, 51, 100, 1}};
+  message.remote = {api::Family::kIpv4, {}, {203, 0, 113, 1}};
+  return message;
+}
+
+rte_mempool* pool() {
+  static rte_mempool* const made = rte_pktmbuf_pool_create("bench", 1023, 0, 0, kBufferBytes, SOCKET_ID_ANY);
+  return made;
+}
+
+// An empty buffer again, of this size.
+uint8_t* resize(rte_mbuf* packet, size_t bytes) {
+  rte_pktmbuf_reset(packet);
+  packet->data_len = static_cast<uint16_t>(bytes);
+  packet->pkt_len = static_cast<uint32_t>(bytes);
+  return rte_pktmbuf_mtod(packet, uint8_t*);
+}
+
+// A burst of IPv4 packets in real buffers, with the SAs to send and receive it.
+struct Rig {
+  Rig(uint32_t aes_bits, uint32_t inner_bytes) : inner_bytes(inner_bytes), engine(CryptoEngine::create()) {
+    const auto outbound_message = sa_message<api::SetOutboundSa>(aes_bits);
+    make_outer_header({outbound_message.local, outbound_message.remote, 0, 0, false}, {}, outer);
+    create_outbound_sa(outbound_message, outbound_row, &outer, *engine, SOCKET_ID_ANY, outbound);
+    auto inbound_message = sa_message<api::SetInboundSa>(aes_bits);
+    inbound_message.replay_window = kReplayWindow;
+    create_inbound_sa(inbound_message, inbound_row, *engine, SOCKET_ID_ANY, inbound);
+    rte_pktmbuf_alloc_bulk(pool(), packets.data(), kBurst);
+    encap.resize(kBurst);
+    decap.resize(kBurst);
+    put_back();
+  }
+  ~Rig() { rte_pktmbuf_free_bulk(packets.data(), kBurst); }
+  Rig(const Rig&) = delete;
+  Rig& operator=(const Rig&) = delete;
+
+  uint32_t text_bytes() const {
+    return inner_bytes + esp_pad_bytes(inner_bytes, outbound->shape) + kEspTrailerBytes;
+  }
+
+  // Cleartext packets again.
+  void put_back() {
+    for (uint32_t i = 0; i < kBurst; ++i) {
+      auto* ip = reinterpret_cast<rte_ipv4_hdr*>(resize(packets[i], inner_bytes));
+      std::memset(ip, 0, sizeof(*ip));
+      ip->version_ihl = RTE_IPV4_VHL_DEF;
+      ip->total_length = rte_cpu_to_be_16(static_cast<uint16_t>(inner_bytes));
+      ip->time_to_live = 64;
+      encap[i] = {packets[i], outbound.get(), 0, kKeep};
+    }
+  }
+
+  void send() {
+    for (EncapPacket& item : encap) {
+      const Sequence sequence = assign_sequence(*item.sa, item.packet->pkt_len, 1);
+      item.sequence = sequence.number;
+      item.drop = sequence.drop;
+    }
+    prepare_encapsulation(encap, jobs);
+    engine->encrypt({jobs.data(), kBurst});
+    finish_encapsulation(encap, jobs);
+  }
+
+  // Remembers the burst as sent, to be received again and again.
+  void keep_sealed() {
+    send();
+    for (rte_mbuf* packet : packets) {
+      const auto* data = rte_pktmbuf_mtod(packet, const uint8_t*);
+      sealed.emplace_back(data, data + packet->pkt_len);
+    }
+  }
+  void put_sealed_back() {
+    for (uint32_t i = 0; i < kBurst; ++i) {
+      std::memcpy(resize(packets[i], sealed[i].size()), sealed[i].data(), sealed[i].size());
+      decap[i] = {packets[i], inbound.get(), 20, 0, 0, kKeep};
+    }
+    inbound->window.open(
+        kReplayWindow, 0,
+        {reinterpret_cast<uint64_t*>(inbound.get() + 1), ReplayWindow::words_for(kReplayWindow)});
+  }
+  void receive() {
+    prepare_decapsulation(decap, jobs);
+    engine->decrypt({jobs.data(), kBurst});
+    finish_decapsulation(decap, jobs, 1);
+  }
+
+  const uint32_t inner_bytes;
+  std::unique_ptr<CryptoEngine> engine;
+  api::InboundRow inbound_row{};
+  api::OutboundRow outbound_row{};
+  OuterHeader outer{};
+  InboundSaPtr inbound;
+  OutboundSaPtr outbound;
+  std::array<rte_mbuf*, kBurst> packets{};
+  std::array<CryptoJob, kBurst> jobs{};
+  std::vector<EncapPacket> encap;
+  std::vector<DecapPacket> decap;
+  std::vector<std::vector<uint8_t>> sealed;
+};
+
+void encapsulate_ours(benchmark::State& state) {
+  Rig rig(static_cast<uint32_t>(state.range(0)), static_cast<uint32_t>(state.range(1)));
+  CycleClock clock;
+  for ([[maybe_unused]] auto _ : state) {
+    rig.put_back();
+    clock.start();
+    rig.send();
+    clock.stop(state);
+  }
+  for (const EncapPacket& item : rig.encap) {
+    if (item.drop != kKeep) state.SkipWithError("a packet was dropped");
+  }
+  clock.report(state, kBurst);
+}
+
+void decapsulate_ours(benchmark::State& state) {
+  Rig rig(static_cast<uint32_t>(state.range(0)), static_cast<uint32_t>(state.range(1)));
+  rig.keep_sealed();
+  CycleClock clock;
+  for ([[maybe_unused]] auto _ : state) {
+    rig.put_sealed_back();
+    clock.start();
+    rig.receive();
+    clock.stop(state);
+  }
+  for (const DecapPacket& item : rig.decap) {
+    if (item.drop != kKeep) state.SkipWithError("a packet was dropped");
+  }
+  clock.report(state, kBurst);
+}
+
+void fill(IMB_JOB* job, const Rig& rig, uint32_t aes_bits, uint8_t* text, const uint8_t* nonce,
+          const uint8_t* aad) {
+  job->enc_keys = job->dec_keys = rig.outbound->key.schedule();
+  job->key_len_in_bytes = aes_bits / 8;
+  job->src = job->dst = text;
+  job->cipher_start_src_offset_in_bytes = job->hash_start_src_offset_in_bytes = 0;
+  job->msg_len_to_cipher_in_bytes = job->msg_len_to_hash_in_bytes = rig.text_bytes();
+  job->iv = nonce;
+  job->iv_len_in_bytes = 12;
+  job->auth_tag_output = text + rig.text_bytes();
+  job->auth_tag_output_len_in_bytes = 16;
+  job->u.GCM.aad = aad;
+  job->u.GCM.aad_len_in_bytes = 12;
+  job->cipher_mode = IMB_CIPHER_GCM;
+  job->cipher_direction = IMB_DIR_ENCRYPT;
+  job->hash_alg = IMB_AUTH_AES_GMAC;
+  job->chain_order = IMB_ORDER_CIPHER_HASH;
+}
+
+void encrypt_raw(benchmark::State& state) {
+  const auto aes_bits = static_cast<uint32_t>(state.range(0));
+  Rig rig(aes_bits, static_cast<uint32_t>(state.range(1)));
+  IMB_MGR* library = rig.engine->library();
+  alignas(16) std::array<uint8_t, 16> nonce{}, aad{};
+  std::array<IMB_JOB*, kBurst> burst{};
+  CycleClock clock;
+  for ([[maybe_unused]] auto _ : state) {
+    rig.put_back();
+    clock.start();
+    IMB_GET_NEXT_BURST(library, kBurst, burst.data());
+    for (uint32_t i = 0; i < kBurst; ++i) {
+      fill(burst[i], rig, aes_bits, rte_pktmbuf_mtod(rig.packets[i], uint8_t*), nonce.data(), aad.data());
+    }
+    const uint32_t done = IMB_SUBMIT_BURST_NOCHECK(library, kBurst, burst.data());
+    clock.stop(state);
+    if (done != kBurst) state.SkipWithError("the library kept jobs back");
+  }
+  clock.report(state, kBurst);
+}
+
+void decrypt_raw(benchmark::State& state) {
+  const auto aes_bits = static_cast<uint32_t>(state.range(0));
+  Rig rig(aes_bits, static_cast<uint32_t>(state.range(1)));
+  rig.keep_sealed();
+  IMB_MGR* library = rig.engine->library();
+  const auto* schedule = static_cast<const gcm_key_data*>(rig.outbound->key.schedule());
+  const auto decrypt = aes_bits == 128 ? library->gcm128_dec : library->gcm256_dec;
+  gcm_context_data context;
+  alignas(16) std::array<uint8_t, 16> nonce{}, aad{}, tag{};
+  CycleClock clock;
+  for ([[maybe_unused]] auto _ : state) {
+    rig.put_sealed_back();
+    clock.start();
+    for (rte_mbuf* packet : rig.packets) {
+      uint8_t* text = rte_pktmbuf_mtod_offset(packet, uint8_t*, kHeadBytes);
+      decrypt(schedule, &context, text, text, rig.text_bytes(), nonce.data(), aad.data(), 12, tag.data(), 16);
+    }
+    clock.stop(state);
+    benchmark::DoNotOptimize(tag);
+  }
+  clock.report(state, kBurst);
+}
+
+void sizes(benchmark::internal::Benchmark* benchmark) {
+  benchmark->ArgNames({"aes", "bytes"})->ArgsProduct({{128, 256}, {64, 128, 256, 512, 1024, 1400}});
+  benchmark->UseManualTime();
+}
+
+BENCHMARK(encapsulate_ours)->Name("encapsulate/ours")->Apply(sizes);
+BENCHMARK(encrypt_raw)->Name("encapsulate/raw")->Apply(sizes);
+BENCHMARK(decapsulate_ours)->Name("decapsulate/ours")->Apply(sizes);
+BENCHMARK(decrypt_raw)->Name("decapsulate/raw")->Apply(sizes);
+
+}  // namespace
+}  // namespace sallyport::bench
+
+int main(int argc, char** argv) {
+  return sallyport::bench::run_benchmarks(argc, argv);
+}
