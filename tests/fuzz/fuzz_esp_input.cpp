@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// libFuzzer: what a public port may bring as ESP, through the inbound steps: as it came, and once more as the
+// cleartext of a rightly sealed packet, so that what lies behind the integrity check is reached too.
+#include <rte_eal.h>
+
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "dataplane/esp/decapsulate.h"
+#include "dataplane/packet/fragment.h"
+#include "dataplane/packet/icmp_error.h"
+#include "dataplane/packet/ipv4.h"
+#include "dataplane/packet/tcp_mss.h"
+#include "dataplane/policy/selector_set.h"
+
+namespace {
+
+using namespace sallyport;
+using namespace sallyport::dataplane;
+
+constexpr uint16_t kRoom = 2048;
+constexpr uint32_t kSpi = 0x12300005;
+constexpr uint32_t kOuterBytes = 20, kEspBytes = 16, kIcvBytes = 16;  // IPv4; header and IV; ICV
+
+void require(bool condition) {
+  if (!condition) abort();
+}
+
+struct World {
+  World() {
+    std::array<const char*, 8> arguments = {"fuzz",
+                                            "--no-huge",
+                                            "-m",
+                                            "64",
+                                            "--no-pci",
+                                            "--no-shconf",
+                                            "--no-telemetry",
+                                            "--log-level=lib.*:error"};
+    require(rte_eal_init(static_cast<int>(arguments.size()), const_cast<char**>(arguments.data())) >= 0);
+    pool = rte_pktmbuf_pool_create("fuzz", 63, 0, 0, RTE_PKTMBUF_HEADROOM + kRoom, SOCKET_ID_ANY);
+    engine = CryptoEngine::create();
+    require(pool != nullptr && engine != nullptr);
+    api::Selector selector{api::Family::kIpv4, 17, 1000, 2000, 0, {10}, {10, 255, 255, 255}};
+    require(selectors.assign({&selector, 1}, {&selector, 1}) == api::Error::kNone);
+  }
+  InboundSaPtr make_sa(bool esn, bool encap) {
+    api::SetInboundSa message{};
+    message.spi = kSpi;
+    message.replay_window = 64;
+    message.esn = esn;
+    message.encap = encap;
+    message.keys.algorithm = api::Algorithm::kAes128Gcm16;
+    message.keys.key_bytes = 20;
+    message.local.family = message.remote.family = api::Family::kIpv4;
+    InboundSaPtr sa;
+    row.spi = 0;
+    require(create_inbound_sa(message, row, *engine, SOCKET_ID_ANY, sa).error == api::Error::kNone);
+    return sa;
+  }
+  rte_mempool* pool;
+  std::unique_ptr<CryptoEngine> engine;
+  SelectorSet selectors;
+  api::InboundRow row{};
+};
+
+World& world() {
+  static World made;
+  return made;
+}
+
+// The steps that follow on an inner packet, on a copy of exactly its size so that reading beyond it is
+// noticed.
+void inspect_inner(const rte_mbuf* packet) {
+  const uint32_t bytes = packet->pkt_len;
+  require(packet->nb_segs == 1 && bytes == packet->data_len && bytes <= kRoom);
+  const auto copy = std::make_unique<uint8_t[]>(bytes);
+  std::memcpy(copy.get(), rte_pktmbuf_mtod(packet, const void*), bytes);
+  require(check_ipv4(copy.get(), bytes) == kKeep);
+  auto& header = *reinterpret_cast<rte_ipv4_hdr*>(copy.get());
+  require(ipv4_total_bytes(header) == bytes);
+  flow_hash(read_flow(header));
+  world().selectors.matches_inbound(header);
+  clamp_tcp_mss(header, 1000);
+  rte_pktmbuf_free(build_icmp_error(world().pool, header, IcmpError::kFragmentationNeeded, 1, 1400));
+}
+
+void run(rte_mbuf* packet, InboundSa& sa, uint16_t esp_offset) {
+  std::array<DecapPacket, 1> items = {{{packet, &sa, esp_offset, 0, 0, kKeep}}};
+  std::array<CryptoJob, 1> jobs;
+  prepare_decapsulation(items, jobs);
+  world().engine->decrypt(jobs);
+  finish_decapsulation(items, jobs, 1);
+  if (items[0].drop == kKeep) inspect_inner(items[0].packet);
+  rte_pktmbuf_free(items[0].packet);
+}
+
+rte_mbuf* packet_of_size(size_t bytes) {
+  rte_mbuf* packet = rte_pktmbuf_alloc(world().pool);
+  require(packet != nullptr && rte_pktmbuf_append(packet, static_cast<uint16_t>(bytes)) != nullptr);
+  return packet;
+}
+
+// The input as a whole packet, outer header included; as the path does, only where that header is right.
+void as_it_came(const uint8_t* data, size_t size, bool esn) {
+  if (size > kRoom || check_ipv4(data, static_cast<uint32_t>(size)) != kKeep) return;
+  const auto& outer = *reinterpret_cast<const rte_ipv4_hdr*>(data);
+  const bool encap = outer.next_proto_id == 17;
+  const uint32_t total_bytes = ipv4_total_bytes(outer), offset = ipv4_header_bytes(outer) + (encap ? 8 : 0);
+  if (total_bytes < offset) return;
+  rte_mbuf* packet = packet_of_size(total_bytes);
+  std::memcpy(rte_pktmbuf_mtod(packet, void*), data, total_bytes);
+  const InboundSaPtr sa = world().make_sa(esn, encap);
+  run(packet, *sa, static_cast<uint16_t>(offset));
+}
+
+// The input as the text behind the IV, its last two bytes pad length and next header, under a right ICV.
+void sealed(const uint8_t* data, size_t size, uint8_t tos) {
+  const size_t text_bytes = size & ~size_t{3};
+  if (text_bytes < 4 || text_bytes > kRoom - kOuterBytes - kEspBytes - kIcvBytes) return;
+  rte_mbuf* packet = packet_of_size(kOuterBytes + kEspBytes + text_bytes + kIcvBytes);
+  auto* start = rte_pktmbuf_mtod(packet, uint8_t*);
+  std::memset(start, 0, kOuterBytes + kEspBytes);
+  start[0] = 0x45;
+  start[1] = tos;
+  start[9] = 50;
+  const std::array<uint8_t, 8> aad = {0x12, 0x30, 0, 5, 0, 0, 0, 1};
+  std::memcpy(start + kOuterBytes, aad.data(), aad.size());
+  std::memcpy(start + kOuterBytes + kEspBytes, data, text_bytes);
+  const InboundSaPtr sa = world().make_sa(false, false);
+  std::array<CryptoJob, 1> jobs{};
+  jobs[0].key = &sa->key;
+  jobs[0].text = start + kOuterBytes + kEspBytes;
+  jobs[0].text_bytes = static_cast<uint32_t>(text_bytes);
+  jobs[0].aad_bytes = 8;
+  jobs[0].icv_bytes = kIcvBytes;
+  std::memcpy(jobs[0].aad.data(), aad.data(), aad.size());
+  world().engine->encrypt(jobs);
+  require(jobs[0].ok);
+  run(packet, *sa, kOuterBytes);
+  require(world().row.icv_failed.load() == 0);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size < 1) return 0;
+  as_it_came(data + 1, size - 1, (data[0] & 4) != 0);
+  sealed(data + 1, size - 1, data[0] & 3);
+  require(rte_mempool_avail_count(world().pool) == 63);
+  return 0;
+}
