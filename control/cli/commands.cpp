@@ -11,6 +11,7 @@
 #include <iostream>
 #include <optional>
 #include <regex>
+#include <set>
 #include <sstream>
 #include <thread>
 
@@ -144,6 +145,17 @@ ExitCode print_dataplane_args(const std::string& file) {
   const auto gateway = parsed(file);
   if (!gateway) return ExitCode::kUsage;
   std::cout << dataplane_args(*gateway) << "\n";
+  return ExitCode::kOk;
+}
+
+ExitCode print_public_ports(const std::string& file) {
+  const auto gateway = parsed(file);
+  if (!gateway) return ExitCode::kUsage;
+  std::set<std::string> ports;
+  for (const auto& [name, address] : gateway->public_addresses)
+    ports.insert(address.port);
+  for (const std::string& port : ports)
+    std::cout << port << "\n";
   return ExitCode::kOk;
 }
 

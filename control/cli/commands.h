@@ -17,6 +17,7 @@ enum class Rehearsal : uint8_t { kDryRun, kForReal };
 
 [[nodiscard]] ExitCode check(const std::string& file);
 [[nodiscard]] ExitCode print_dataplane_args(const std::string& file);
+[[nodiscard]] ExitCode print_public_ports(const std::string& file);
 [[nodiscard]] ExitCode apply(const Client& client, const std::string& file, Consent consent,
                              Rehearsal rehearsal);
 [[nodiscard]] ExitCode show_once(const Client& client, const std::string& noun, Output output,

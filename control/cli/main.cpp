@@ -79,6 +79,12 @@ void add_config(CLI::App& app, Options& options) {
   args_verb->add_option("FILE", options.file)->required();
   args_verb->callback(
       [&options] { options.verb = [&options] { return print_dataplane_args(options.file); }; });
+
+  CLI::App* ports_verb = app.add_subcommand("public-ports", "Ports of a configuration with a public address");
+  ports_verb->group("");  // for scripts/gateway
+  ports_verb->add_option("FILE", options.file)->required();
+  ports_verb->callback(
+      [&options] { options.verb = [&options] { return print_public_ports(options.file); }; });
 }
 
 void add_actions(CLI::App& app, Options& options) {
