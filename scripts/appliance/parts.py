@@ -54,9 +54,10 @@ class Part:
     STEADY_S = 5.0  # one that lived this long is restarted at once
     LONGEST_PAUSE_S = 30.0
 
-    def __init__(self, name, run_dir, command):
+    def __init__(self, name, run_dir, command, only_first=()):
         self.name = name
         self.command = command
+        self.only_first = list(only_first)  # options of the first start alone
         self.log = run_dir / f"{name}.log"
         self.pid_file = run_dir / f"{name}.pid"
         self.process = None
@@ -67,8 +68,9 @@ class Part:
 
     def start(self):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            self.process = subprocess.Popen([*self.command, *self.only_first], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             start_new_session=True)
+        self.only_first = []
         self.started = time.monotonic()
         self.start_at = None
         write_pid(self.pid_file, self.process.pid)

@@ -16,14 +16,17 @@ START_PATIENCE_S = 40.0
 STOP_PATIENCE_S = {"sallyportd": 5.0, "charon": 8.0, "dataplane": 5.0}
 
 
-def make_parts(run_dir, programs, netns, prefix, dataplane_options):
+def make_parts(run_dir, programs, netns, prefix, dataplane_options, base_dir):
     commands = {
         "dataplane": [str(programs.dataplane), "--run-dir", str(run_dir), "--state", str(run_dir.state_file),
                       *dataplane_options],
         "charon": charon.command(run_dir, programs.plugin, in_netns=bool(netns)),
         "sallyportd": [str(programs.daemon), "--run-dir", str(run_dir), *(["--netns-prefix", prefix] if prefix else [])],
     }
-    return [Part(name, run_dir, parts.in_netns(netns, command)) for name, command in commands.items()]
+    # Later the daemon remembers where the configuration came from, which an apply may change.
+    only_first = {"sallyportd": ["--base-dir", str(base_dir)]}
+    return [Part(name, run_dir, parts.in_netns(netns, command), only_first.get(name, ()))
+            for name, command in commands.items()]
 
 
 def clean_up(run_dir, programs, netns, prefix, keep_logs):
@@ -70,25 +73,35 @@ class Supervisor:
         for part in self.parts:
             part.start()
         deadline = time.monotonic() + START_PATIENCE_S
-        silent = "sallyportd"
-        while time.monotonic() < deadline and silent:
+        silent, why = "sallyportd", ""
+        while silent:
             if self.stopping:
                 raise Fault("stopped before it was up")
             for part in self.parts:
                 if part.died():
                     raise Fault(f"{part.name} {part.how_it_ended()}: {part.last_words()}")
-            silent = self.silent_part()
-            if silent:
-                self.wait(0.05)
-        if silent:
-            part = next(part for part in self.parts if part.name == silent)
-            raise Fault(f"{silent} did not answer within {START_PATIENCE_S:.0f} s: {part.last_words()}")
+            if time.monotonic() > deadline:
+                part = next(part for part in self.parts if part.name == silent)
+                raise Fault(f"{silent} did not come up within {START_PATIENCE_S:.0f} s: {why or part.last_words()}")
+            self.wait(0.05)
+            silent, why = self.silent_part()
 
     def silent_part(self):
+        """(name, why) of a part that is not ready yet; (None, "") once all are. Raises Fault for a port that can't be opened."""
         answer = api.get(self.run_dir / "api.sock", "/v1/gateway")
-        if answer is None:
-            return "sallyportd"
-        return next((name for name in ("dataplane", "charon") if not answer[name]["connected"]), None)
+        ports = api.get(self.run_dir / "api.sock", "/v1/ports")
+        if answer is None or ports is None:
+            return "sallyportd", ""
+        for name in ("dataplane", "charon"):
+            if not answer[name]["connected"]:
+                return name, answer[name].get("error") or ""
+        if not answer["charon"]["plugin"]:
+            return "charon", f"its kernel-sallyport plugin does not answer: {answer['charon'].get('error') or 'no reason given'}"
+        for port in ports:
+            if port["error"]:
+                raise Fault(f"port {port['name']} ({port['device']}) can't be opened: {port['error']}")
+        missing = [port["name"] for port in ports if not port["mac"]]
+        return ("dataplane", f"port {missing[0]} is not open") if missing else (None, "")
 
     def run(self):
         """Until told to stop."""

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What is wrong with a configuration or a machine is said in one line, and nothing is changed."""
+
+import copy
+import os
+import stat
+
+import pytest
+import yaml
+
+from kit import pki
+from kit.lab import Lab
+from kit.netns import namespaces
+from kit.shell import REPOSITORY, run
+
+
+@pytest.fixture(scope="module")
+def bench():
+    """One gateway that never runs, with a configuration that is right."""
+    with Lab() as lab:
+        gateway, _ = lab.add_gateway("hq", "10.1.0")
+        wan = lab.namespace("wan")
+        lab.add_public(gateway, "a", "wan0", wan, "hq-a", "192.0.2.1/28", "192.0.2.14")
+        lab.connect(gateway, "branch", ["192.0.2.17"], ["10.2.0.0/24"], pki.psk(lab.directory))
+        yield gateway
+
+
+def changed(config, path, value):
+    config = copy.deepcopy(config)
+    section = config
+    for key in path[:-1]:
+        section = section[key]
+    section[path[-1]] = value
+    return config
+
+
+def the_one_line(gateway, done):
+    """The refusal: exit status, one line, and nothing left behind."""
+    assert done.returncode != 0, "it started"
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert not gateway.run_dir.exists() or not list(gateway.run_dir.iterdir())
+    assert not [name for name in namespaces() if name.startswith(f"{gateway.namespace.name}-")]
+    assert "Traceback" not in lines[0]
+    return lines[0]
+
+
+WRONG = {
+    "an unknown key": (("gateway", "wrokers"), [1], "workers"),
+    "an address": (("public_addresses", "a", "address"), "192.0.2.300/28", "192.0.2.300"),
+    "a prefix": (("sites", "branch", "prefixes"), ["10.2.0.0/33"], "10.2.0.0/33"),
+    "an algorithm": (("connections", "prod-branch", "esp", "proposals"), ["3des-md5"], "3des"),
+    "a missing secret": (("connections", "prod-branch", "auth"), {"psk_file": "absent.psk"}, "absent.psk"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_configuration(bench, name):
+    path, value, mentioned = WRONG[name]
+    file = bench.lab.directory / "wrong.yaml"
+    file.write_text(yaml.safe_dump(changed(bench.config, path, value), sort_keys=False))
+    line = the_one_line(bench, bench.try_start(file))
+    assert mentioned in line
+    assert "wrong.yaml:" in line, "no file:line:column"
+
+
+def test_a_port_that_cannot_be_opened(bench):
+    file = bench.lab.directory / "port.yaml"
+    file.write_text(yaml.safe_dump(changed(bench.config, ("ports", "wan0", "device"), "net_af_packet1,iface=absent0"), sort_keys=False))
+    assert "wan0" in the_one_line(bench, bench.try_start(file))
+
+
+def fake_build(bench, without):
+    """A build tree that lacks one file."""
+    build = bench.lab.directory / f"build-without-{without}"
+    for source in (REPOSITORY / "build/build.ninja", *(REPOSITORY / "build").glob("*/*")):
+        if source.is_file() and source.name != without:
+            target = build / source.relative_to(REPOSITORY / "build")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(source)
+    for name in ("sallyport", "libstrongswan-kernel-sallyport.so"):
+        for source in (REPOSITORY / "build").glob(f"*/*/{name}"):
+            if name != without:
+                target = build / source.relative_to(REPOSITORY / "build")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.symlink_to(source)
+    return build
+
+
+def start(bench, *options, prefix=(), environment=None, run_dir=None, netns=None):
+    command = [*prefix, REPOSITORY / "scripts/gateway", "start", "--config", bench.write_config(),
+               "--run-dir", run_dir or bench.run_dir, "--netns", netns or bench.namespace.name, *options]
+    return run(*command, check=False, env=environment, timeout_s=60)
+
+
+def test_charon_without_the_plugin(bench):
+    build = fake_build(bench, "libstrongswan-kernel-sallyport.so")
+    line = the_one_line(bench, start(bench, "--build", build))
+    assert "libstrongswan-kernel-sallyport.so" in line
+
+
+def test_another_strongswan(bench):
+    fakes = bench.lab.directory / "fakes"
+    fakes.mkdir()
+    fake = fakes / "dpkg-query"
+    fake.write_text("#!/bin/sh\necho 6.0.1-1\n")
+    fake.chmod(0o755)
+    line = the_one_line(bench, start(bench, environment={**os.environ, "PATH": f"{fakes}:{os.environ['PATH']}"}))
+    assert "6.0.1" in line and "5.9.8" in line
+
+
+def test_no_hugepages(bench):
+    file = bench.lab.directory / "huge.yaml"
+    config = changed(bench.config, ("gateway", "hugepages"), True)
+    config["gateway"]["memory_mb"] = 1 << 20  # more than any machine of this test has reserved
+    file.write_text(yaml.safe_dump(config, sort_keys=False))
+    line = the_one_line(bench, bench.try_start(file))
+    assert "hugepages" in line and "vm.nr_hugepages" in line
+
+
+def test_not_root(bench):
+    bench.lab.directory.chmod(0o755)
+    done = start(bench, prefix=("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-B"))
+    if "can't open file" in done.stderr:
+        pytest.skip("this checkout can't be read by another user")
+    assert "root" in the_one_line(bench, done)
+
+
+def test_a_run_dir_too_long_for_sockets(bench):
+    long = bench.run_dir / ("x" * 100)
+    assert "too long" in the_one_line(bench, start(bench, run_dir=long))
+
+
+def test_a_namespace_that_is_not_there(bench):
+    assert "no such network namespace" in the_one_line(bench, start(bench, netns="absent-namespace"))
+
+
+def test_no_configuration(bench):
+    assert "no such file" in the_one_line(bench, bench.try_start(bench.lab.directory / "absent.yaml"))
+
+
+def test_the_right_one_starts_and_leaves_nothing(bench):
+    bench.start()
+    for name in ("dataplane.sock", "feed.sock", "vici.sock", "api.sock"):
+        assert stat.S_IMODE((bench.run_dir / name).stat().st_mode) & 0o077 == 0, f"{name} is open to others"
+    assert stat.S_IMODE(bench.run_dir.stat().st_mode) == 0o700
+    again = bench.try_start()
+    assert again.returncode != 0 and "already" in again.stderr
+    bench.stop()
+    assert not bench.run_dir.exists()
+    assert not [name for name in namespaces() if name.startswith(f"{bench.namespace.name}-")]
+    assert "wan0:" not in bench.namespace.ip("link").replace("v-wan0", ""), "a mirror is left"
