@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import subprocess
@@ -20,10 +21,10 @@ charon-systemd {{
   retransmit_base = 1
   retransmit_timeout = 1
   retransmit_tries = 5
-  start-scripts {{ }}
+  {extra}
   plugins {{
     vici {{ socket = unix://{dir}/vici.sock }}
-    kernel-sallyport {{ socket = {dir}/feed.sock }}
+    kernel-sallyport {{ socket = {feed} }}
   }}
   filelog {{ log {{ path = {dir}/charon.log
     default = 2
@@ -74,6 +75,10 @@ def run(*command, **options):
                           **options).stdout
 
 
+def allow_core():
+    resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
 class Charon:
     """One side: its namespace, its directory, its process."""
 
@@ -85,15 +90,19 @@ class Charon:
         self.feed = self.dir / "feed.sock"
         self.process = None
 
-    def start(self):
+    def launch(self, extra="", binary="/usr/sbin/charon-systemd"):
+        """Starts charon; a core, if the kernel writes one, goes to its directory."""
         conf = self.dir / "strongswan.conf"
-        conf.write_text(STRONGSWAN_CONF.format(dir=self.dir, plugins=PLUGINS))
+        conf.write_text(STRONGSWAN_CONF.format(dir=self.dir, feed=self.feed, plugins=PLUGINS, extra=extra))
         environment = {key: value for key, value in os.environ.items() if key != "NOTIFY_SOCKET"}
         environment["STRONGSWAN_CONF"] = str(conf)
         self.process = subprocess.Popen(
             ["ip", "netns", "exec", self.namespace, "sh", "-c",
-             f"mount --bind {self.lab.plugins} /usr/lib/ipsec/plugins && exec /usr/sbin/charon-systemd"],
-            env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+             f"mount --bind {self.lab.plugins} /usr/lib/ipsec/plugins && exec {binary}"],
+            env=environment, cwd=self.dir, preexec_fn=allow_core, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def start(self, extra=""):
+        self.launch(extra)
         end = time.monotonic() + 10
         while not ((self.dir / "vici.sock").exists() and self.feed.exists()):
             assert time.monotonic() < end and self.process.poll() is None, "charon did not start:\n" + self.log()

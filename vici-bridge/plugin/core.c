@@ -7,12 +7,12 @@
 #include <time.h>
 #include <unistd.h>
 
-core_t *core_create(const char *strongswan_version) {
+core_t* core_create(const char* strongswan_version) {
   int wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (wake_fd < 0) {
     return NULL;
   }
-  core_t *core = calloc(1, sizeof(*core));
+  core_t* core = calloc(1, sizeof(*core));
   core->mutex = mutex_create(MUTEX_TYPE_DEFAULT);
   core->answered = condvar_create(CONDVAR_TYPE_DEFAULT);
   core->sas = sa_table_create();
@@ -27,7 +27,7 @@ core_t *core_create(const char *strongswan_version) {
   return core;
 }
 
-void core_destroy(core_t *core) {
+void core_destroy(core_t* core) {
   close(core->wake_fd);
   outbox_destroy(core->outbox);
   traps_destroy(core->traps);
@@ -45,11 +45,11 @@ uint64_t core_now_ms(void) {
   return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-bool core_reader_alive(core_t *core) {
+bool core_reader_alive(core_t* core) {
   return core->ready && core_now_ms() - core->last_heartbeat_ms <= SP_FEED_SILENCE_MS;
 }
 
-void core_wake(core_t *core) {
+void core_wake(core_t* core) {
   uint64_t one = 1;
   // Full means that the thread has been woken already.
   if (write(core->wake_fd, &one, sizeof(one)) < 0) {
@@ -57,7 +57,7 @@ void core_wake(core_t *core) {
   }
 }
 
-void core_post(core_t *core, const void *message) {
+void core_post(core_t* core, const void* message) {
   if (core->phase == OUTPUT_NOTHING || core->overflowed) {
     return;
   }
@@ -65,7 +65,7 @@ void core_post(core_t *core, const void *message) {
   core_wake(core);
 }
 
-void core_reset_reader(core_t *core, output_phase_t phase) {
+void core_reset_reader(core_t* core, output_phase_t phase) {
   outbox_clear(core->outbox);
   core->overflowed = false;
   core->phase = phase;
@@ -77,7 +77,7 @@ void core_reset_reader(core_t *core, output_phase_t phase) {
   core->answered->broadcast(core->answered);
 }
 
-void message_init(struct sp_feed_header *header, uint16_t type, size_t length) {
+void message_init(struct sp_feed_header* header, uint16_t type, size_t length) {
   *header = (struct sp_feed_header){
       .magic = SP_FEED_MAGIC,
       .version = SP_FEED_VERSION,

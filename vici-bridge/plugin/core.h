@@ -16,7 +16,7 @@
 
 // What the feed's thread sends next.
 typedef enum {
-  OUTPUT_NOTHING, // no reader
+  OUTPUT_NOTHING,  // no reader
   OUTPUT_HELLO,
   OUTPUT_SNAPSHOT_BEGIN,
   OUTPUT_SNAPSHOT,
@@ -24,46 +24,46 @@ typedef enum {
 } output_phase_t;
 
 typedef struct {
-  mutex_t *mutex;
-  condvar_t *answered; // an SA_ACK or a heartbeat came, or the reader went
+  mutex_t* mutex;
+  condvar_t* answered;  // an SA_ACK or a heartbeat came, or the reader went
 
-  sa_table_t *sas;
-  spi_pool_t *spis;
-  lifetimes_t *lifetimes;
-  traps_t *traps;
+  sa_table_t* sas;
+  spi_pool_t* spis;
+  lifetimes_t* lifetimes;
+  traps_t* traps;
 
-  outbox_t *outbox;
-  bool overflowed; // the reader is too slow: the feed's thread drops it
+  outbox_t* outbox;
+  bool overflowed;  // the reader is too slow: the feed's thread drops it
   output_phase_t phase;
-  bool resync; // another snapshot was asked for while one was sent
-  uint64_t last_number; // of the messages to this reader
+  bool resync;           // another snapshot was asked for while one was sent
+  uint64_t last_number;  // of the messages to this reader
 
-  bool greeted; // READER_HELLO came
-  bool ready;   // READER_READY came
+  bool greeted;  // READER_HELLO came
+  bool ready;    // READER_READY came
   uint64_t heartbeats;
   uint64_t last_heartbeat_ms;
 
-  int wake_fd; // eventfd that the feed's thread waits on
+  int wake_fd;  // eventfd that the feed's thread waits on
   uint8_t instance[16];
   char strongswan_version[32];
 } core_t;
 
-core_t *core_create(const char *strongswan_version); // NULL: out of descriptors
-void core_destroy(core_t *core);
+core_t* core_create(const char* strongswan_version);  // NULL: out of descriptors
+void core_destroy(core_t* core);
 
-uint64_t core_now_ms(void); // CLOCK_MONOTONIC
+uint64_t core_now_ms(void);  // CLOCK_MONOTONIC
 
 // All below: with the mutex held.
 
 // A reader is there, ready, and was heard within SP_FEED_SILENCE_MS: it will take an SA.
-bool core_reader_alive(core_t *core);
+bool core_reader_alive(core_t* core);
 // Queues a message for the reader, if there is one, and wakes the feed's thread.
-void core_post(core_t *core, const void *message);
-void core_wake(core_t *core);
+void core_post(core_t* core, const void* message);
+void core_wake(core_t* core);
 // A reader came (phase OUTPUT_HELLO) or went (OUTPUT_NOTHING): start over.
-void core_reset_reader(core_t *core, output_phase_t phase);
+void core_reset_reader(core_t* core, output_phase_t phase);
 
 // Fills in the header of a message; its number is set when it is sent.
-void message_init(struct sp_feed_header *header, uint16_t type, size_t length);
+void message_init(struct sp_feed_header* header, uint16_t type, size_t length);
 
 #endif

@@ -16,22 +16,22 @@
 #include "vici-bridge/plugin/feed_output.h"
 
 #define SEND_BUFFER_BYTES (1 << 20)
-#define MESSAGES_PER_TURN 256 // so that neither direction starves the other
+#define MESSAGES_PER_TURN 256  // so that neither direction starves the other
 #define HELD_SOFT_EXPIRE_MS 1000
 
 struct feed_t {
-  core_t *core;
-  char *path;
+  core_t* core;
+  char* path;
   int listen_fd;
-  int reader_fd; // -1: none
+  int reader_fd;  // -1: none
   bool stop;
-  thread_t *thread;
-  size_t unsent; // bytes of outgoing that the socket had no room for
+  thread_t* thread;
+  size_t unsent;  // bytes of outgoing that the socket had no room for
   _Alignas(8) uint8_t outgoing[SP_FEED_MAX_MESSAGE];
   _Alignas(8) uint8_t incoming[SP_FEED_MAX_MESSAGE];
 };
 
-static void drop_reader(feed_t *feed, const char *why) {
+static void drop_reader(feed_t* feed, const char* why) {
   if (feed->reader_fd < 0) {
     return;
   }
@@ -45,7 +45,7 @@ static void drop_reader(feed_t *feed, const char *why) {
   DBG1(DBG_KNL, "SA feed: reader dropped: %s", why);
 }
 
-static void accept_reader(feed_t *feed) {
+static void accept_reader(feed_t* feed) {
   int fd = accept4(feed->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd < 0) {
     return;
@@ -67,7 +67,7 @@ static void accept_reader(feed_t *feed) {
   DBG1(DBG_KNL, "SA feed: reader connected (process %d)", peer.pid);
 }
 
-static void read_messages(feed_t *feed) {
+static void read_messages(feed_t* feed) {
   for (int i = 0; i < MESSAGES_PER_TURN && feed->reader_fd >= 0; i++) {
     ssize_t length = recv(feed->reader_fd, feed->incoming, sizeof(feed->incoming), MSG_DONTWAIT | MSG_TRUNC);
     if (length < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -78,7 +78,7 @@ static void read_messages(feed_t *feed) {
     } else if ((size_t)length > sizeof(feed->incoming)) {
       drop_reader(feed, "it sent a message that is too long");
     } else {
-      const char *wrong = feed_input_handle(feed->core, feed->incoming, (size_t)length);
+      const char* wrong = feed_input_handle(feed->core, feed->incoming, (size_t)length);
       if (wrong) {
         DBG1(DBG_KNL, "SA feed: the reader sent %s", wrong);
         drop_reader(feed, "it broke the protocol");
@@ -88,7 +88,7 @@ static void read_messages(feed_t *feed) {
 }
 
 // True: there may be more.
-static bool write_messages(feed_t *feed) {
+static bool write_messages(feed_t* feed) {
   for (int i = 0; i < MESSAGES_PER_TURN && feed->reader_fd >= 0; i++) {
     if (!feed->unsent) {
       feed->unsent = feed_output_next(feed->core, feed->outgoing);
@@ -108,7 +108,7 @@ static bool write_messages(feed_t *feed) {
   return feed->reader_fd >= 0;
 }
 
-static void post_expired(core_t *core, const expiry_t *expiry) {
+static void post_expired(core_t* core, const expiry_t* expiry) {
   struct sp_feed_sa_expired expired = {
       .spi = expiry->spi, .slot = expiry->slot, .inbound = expiry->inbound, .hard = expiry->hard};
   message_init(&expired.header, SP_FEED_SA_EXPIRED, sizeof(expired));
@@ -117,12 +117,12 @@ static void post_expired(core_t *core, const expiry_t *expiry) {
 
 // Takes one due expiry and returns the destination of its SA; NULL: nothing more is due. A soft expire waits
 // for a reader: without one no new SA can be had, and charon would only fail to rekey.
-static host_t *take_due(core_t *core, expiry_t *expiry) {
-  host_t *dst = NULL;
+static host_t* take_due(core_t* core, expiry_t* expiry) {
+  host_t* dst = NULL;
   core->mutex->lock(core->mutex);
   uint64_t now_ms = core_now_ms();
   while (!dst && lifetimes_take_due(core->lifetimes, now_ms, expiry)) {
-    sa_entry_t *entry = sa_table_find(core->sas, expiry->spi, expiry->slot, expiry->inbound);
+    sa_entry_t* entry = sa_table_find(core->sas, expiry->spi, expiry->slot, expiry->inbound);
     if (!entry || entry->order != expiry->order) {
       continue;
     }
@@ -138,9 +138,9 @@ static host_t *take_due(core_t *core, expiry_t *expiry) {
   return dst;
 }
 
-static void raise_lifetimes(feed_t *feed) {
+static void raise_lifetimes(feed_t* feed) {
   expiry_t expiry;
-  host_t *dst;
+  host_t* dst;
   while ((dst = take_due(feed->core, &expiry))) {
     charon->kernel->expire(charon->kernel, IPPROTO_ESP, htonl(expiry.spi), dst, expiry.hard);
     dst->destroy(dst);
@@ -148,8 +148,8 @@ static void raise_lifetimes(feed_t *feed) {
 }
 
 // How long to sleep; also whether the reader is too slow, and whether we are to stop.
-static int prepare_wait(feed_t *feed, bool *overflowed, bool *stop) {
-  core_t *core = feed->core;
+static int prepare_wait(feed_t* feed, bool* overflowed, bool* stop) {
+  core_t* core = feed->core;
   core->mutex->lock(core->mutex);
   int64_t wait_ms = lifetimes_wait_ms(core->lifetimes, core_now_ms());
   *overflowed = core->overflowed;
@@ -158,12 +158,12 @@ static int prepare_wait(feed_t *feed, bool *overflowed, bool *stop) {
   return wait_ms < 0 || wait_ms > 60000 ? 60000 : (int)wait_ms;
 }
 
-static void *run_feed(feed_t *feed) {
+static void* run_feed(feed_t* feed) {
   bool overflowed, stop;
   while (true) {
     int wait_ms = prepare_wait(feed, &overflowed, &stop);
     if (stop) {
-      while (write_messages(feed)) { // what charon deleted on its way out
+      while (write_messages(feed)) {  // what charon deleted on its way out
       }
       return NULL;
     }
@@ -195,9 +195,9 @@ static void *run_feed(feed_t *feed) {
 }
 
 // A socket nobody listens on is what a killed charon left behind.
-static bool is_in_use(const struct sockaddr_un *address) {
+static bool is_in_use(const struct sockaddr_un* address) {
   int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-  bool used = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+  bool used = fd >= 0 && connect(fd, (const struct sockaddr*)address, sizeof(*address)) == 0;
   if (fd >= 0) {
     close(fd);
   }
@@ -205,7 +205,7 @@ static bool is_in_use(const struct sockaddr_un *address) {
 }
 
 // Nobody can connect before listen(), so the mode is right from the first moment.
-static int open_socket(const char *path) {
+static int open_socket(const char* path) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (strlen(path) >= sizeof(address.sun_path)) {
     DBG1(DBG_KNL, "SA feed: the socket's path is too long: %s", path);
@@ -218,8 +218,8 @@ static int open_socket(const char *path) {
   }
   unlink(path);
   int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || chmod(path, S_IRUSR | S_IWUSR) != 0 ||
-      listen(fd, 4) != 0) {
+  if (fd < 0 || bind(fd, (struct sockaddr*)&address, sizeof(address)) != 0 ||
+      chmod(path, S_IRUSR | S_IWUSR) != 0 || listen(fd, 4) != 0) {
     DBG1(DBG_KNL, "SA feed: can't listen on %s: %s", path, strerror(errno));
     if (fd >= 0) {
       close(fd);
@@ -229,12 +229,12 @@ static int open_socket(const char *path) {
   return fd;
 }
 
-feed_t *feed_create(core_t *core, const char *path) {
+feed_t* feed_create(core_t* core, const char* path) {
   int listen_fd = open_socket(path);
   if (listen_fd < 0) {
     return NULL;
   }
-  feed_t *feed = aligned_alloc(8, sizeof(*feed));
+  feed_t* feed = aligned_alloc(8, sizeof(*feed));
   memset(feed, 0, sizeof(*feed));
   feed->core = core;
   feed->path = strdup(path);
@@ -245,7 +245,7 @@ feed_t *feed_create(core_t *core, const char *path) {
   return feed;
 }
 
-void feed_destroy(feed_t *feed) {
+void feed_destroy(feed_t* feed) {
   feed->core->mutex->lock(feed->core->mutex);
   feed->stop = true;
   core_wake(feed->core);

@@ -11,7 +11,7 @@
 
 typedef struct feed_t feed_t;
 
-feed_t *feed_create(core_t *core, const char *path); // NULL: the log says why
-void feed_destroy(feed_t *feed);
+feed_t* feed_create(core_t* core, const char* path);  // NULL: the log says why
+void feed_destroy(feed_t* feed);
 
 #endif

@@ -10,8 +10,8 @@
 
 #define MAX_WORKERS 1024u
 
-static const char *on_reader_hello(core_t *core, const void *data) {
-  const struct sp_feed_reader_hello *hello = data;
+static const char* on_reader_hello(core_t* core, const void* data) {
+  const struct sp_feed_reader_hello* hello = data;
   if (core->greeted) {
     return "a second READER_HELLO";
   }
@@ -25,8 +25,8 @@ static const char *on_reader_hello(core_t *core, const void *data) {
   return NULL;
 }
 
-static const char *on_spis(core_t *core, const void *data) {
-  const struct sp_feed_live_spis *spis = data;
+static const char* on_spis(core_t* core, const void* data) {
+  const struct sp_feed_live_spis* spis = data;
   core->mutex->lock(core->mutex);
   for (uint32_t i = 0; i < spis->count; i++) {
     if (spis->header.type == SP_FEED_LIVE_SPIS) {
@@ -39,8 +39,8 @@ static const char *on_spis(core_t *core, const void *data) {
   return NULL;
 }
 
-static const char *on_heartbeat(core_t *core, const void *data) {
-  const struct sp_feed_header *header = data;
+static const char* on_heartbeat(core_t* core, const void* data) {
+  const struct sp_feed_header* header = data;
   core->mutex->lock(core->mutex);
   core->ready |= header->type == SP_FEED_READER_READY;
   core->heartbeats++;
@@ -50,10 +50,10 @@ static const char *on_heartbeat(core_t *core, const void *data) {
   return NULL;
 }
 
-static const char *on_sa_ack(core_t *core, const void *data) {
-  const struct sp_feed_sa_ack *ack = data;
+static const char* on_sa_ack(core_t* core, const void* data) {
+  const struct sp_feed_sa_ack* ack = data;
   core->mutex->lock(core->mutex);
-  sa_entry_t *entry = sa_table_find(core->sas, ack->spi, ack->slot, ack->inbound);
+  sa_entry_t* entry = sa_table_find(core->sas, ack->spi, ack->slot, ack->inbound);
   if (entry && ack->refused) {
     entry->refused = true;
   } else if (entry) {
@@ -66,18 +66,18 @@ static const char *on_sa_ack(core_t *core, const void *data) {
   core->answered->broadcast(core->answered);
   core->mutex->unlock(core->mutex);
   if (ack->refused) {
-    DBG1(DBG_KNL, "sallyportd refused the %s SA 0x%08x: its log has the reason", ack->inbound ? "inbound" : "outbound",
-         ack->spi);
+    DBG1(DBG_KNL, "sallyportd refused the %s SA 0x%08x: its log has the reason",
+         ack->inbound ? "inbound" : "outbound", ack->spi);
   }
   return NULL;
 }
 
-static const char *on_stats(core_t *core, const void *data) {
-  const struct sp_feed_stats *stats = data;
+static const char* on_stats(core_t* core, const void* data) {
+  const struct sp_feed_stats* stats = data;
   core->mutex->lock(core->mutex);
   for (uint32_t i = 0; i < stats->count; i++) {
-    const struct sp_feed_sa_stats *sa = &stats->sas[i];
-    sa_entry_t *entry = sa_table_find(core->sas, sa->spi, sa->slot, sa->inbound);
+    const struct sp_feed_sa_stats* sa = &stats->sas[i];
+    sa_entry_t* entry = sa_table_find(core->sas, sa->spi, sa->slot, sa->inbound);
     if (entry) {
       entry->packets = sa->packets;
       entry->bytes = sa->bytes;
@@ -88,11 +88,11 @@ static const char *on_stats(core_t *core, const void *data) {
   return NULL;
 }
 
-static const char *on_expire(core_t *core, const void *data) {
-  const struct sp_feed_expire *expire = data;
+static const char* on_expire(core_t* core, const void* data) {
+  const struct sp_feed_expire* expire = data;
   core->mutex->lock(core->mutex);
-  sa_entry_t *entry = sa_table_find(core->sas, expire->spi, expire->slot, expire->inbound);
-  host_t *dst = entry ? entry->dst->clone(entry->dst) : NULL;
+  sa_entry_t* entry = sa_table_find(core->sas, expire->spi, expire->slot, expire->inbound);
+  host_t* dst = entry ? entry->dst->clone(entry->dst) : NULL;
   core->mutex->unlock(core->mutex);
   if (dst) {
     charon->kernel->expire(charon->kernel, IPPROTO_ESP, htonl(expire->spi), dst, expire->hard);
@@ -101,8 +101,8 @@ static const char *on_expire(core_t *core, const void *data) {
   return NULL;
 }
 
-static const char *on_acquire(core_t *core, const void *data) {
-  const struct sp_feed_acquire *acquire = data;
+static const char* on_acquire(core_t* core, const void* data) {
+  const struct sp_feed_acquire* acquire = data;
   kernel_acquire_data_t selectors = {};
   core->mutex->lock(core->mutex);
   bool found = traps_find(core->traps, acquire->reqid, &selectors.src, &selectors.dst);
@@ -117,15 +117,15 @@ static const char *on_acquire(core_t *core, const void *data) {
   return NULL;
 }
 
-static const char *on_mapping(core_t *core, const void *data) {
-  const struct sp_feed_mapping *mapping = data;
-  host_t *remote = host_from_address(&mapping->remote);
+static const char* on_mapping(core_t* core, const void* data) {
+  const struct sp_feed_mapping* mapping = data;
+  host_t* remote = host_from_address(&mapping->remote);
   if (!remote) {
     return "MAPPING without an address";
   }
   core->mutex->lock(core->mutex);
-  sa_entry_t *entry = sa_table_find(core->sas, mapping->spi, mapping->spi & SP_SLOT_MASK, true);
-  host_t *dst = entry ? entry->dst->clone(entry->dst) : NULL;
+  sa_entry_t* entry = sa_table_find(core->sas, mapping->spi, mapping->spi & SP_SLOT_MASK, true);
+  host_t* dst = entry ? entry->dst->clone(entry->dst) : NULL;
   core->mutex->unlock(core->mutex);
   if (dst) {
     charon->kernel->mapping(charon->kernel, IPPROTO_ESP, htonl(mapping->spi), dst, remote);
@@ -135,7 +135,7 @@ static const char *on_mapping(core_t *core, const void *data) {
   return NULL;
 }
 
-static const char *on_resync(core_t *core, const void *data) {
+static const char* on_resync(core_t* core, const void* data) {
   core->mutex->lock(core->mutex);
   feed_output_resync(core);
   core->mutex->unlock(core->mutex);
@@ -144,10 +144,10 @@ static const char *on_resync(core_t *core, const void *data) {
 
 typedef struct {
   uint16_t type;
-  uint16_t size;      // of the fixed part
-  uint16_t item_size; // of each of the items counted right after the header; 0: no items
+  uint16_t size;       // of the fixed part
+  uint16_t item_size;  // of each of the items counted right after the header; 0: no items
   uint16_t max_items;
-  const char *(*handle)(core_t *core, const void *data);
+  const char* (*handle)(core_t* core, const void* data);
 } message_kind_t;
 
 static const message_kind_t message_kinds[] = {
@@ -156,7 +156,8 @@ static const message_kind_t message_kinds[] = {
     {SP_FEED_READER_READY, sizeof(struct sp_feed_header), 0, 0, on_heartbeat},
     {SP_FEED_HEARTBEAT, sizeof(struct sp_feed_header), 0, 0, on_heartbeat},
     {SP_FEED_SA_ACK, sizeof(struct sp_feed_sa_ack), 0, 0, on_sa_ack},
-    {SP_FEED_STATS, sizeof(struct sp_feed_stats), sizeof(struct sp_feed_sa_stats), SP_FEED_STATS_PER_MESSAGE, on_stats},
+    {SP_FEED_STATS, sizeof(struct sp_feed_stats), sizeof(struct sp_feed_sa_stats), SP_FEED_STATS_PER_MESSAGE,
+     on_stats},
     {SP_FEED_EXPIRE, sizeof(struct sp_feed_expire), 0, 0, on_expire},
     {SP_FEED_ACQUIRE, sizeof(struct sp_feed_acquire), 0, 0, on_acquire},
     {SP_FEED_MAPPING, sizeof(struct sp_feed_mapping), 0, 0, on_mapping},
@@ -164,22 +165,24 @@ static const message_kind_t message_kinds[] = {
     {SP_FEED_SLOT_FREE, sizeof(struct sp_feed_live_spis), 4, SP_FEED_SPIS_PER_MESSAGE, on_spis},
 };
 
-static const char *check_length(const message_kind_t *kind, const struct sp_feed_header *header, size_t length) {
+static const char* check_length(const message_kind_t* kind, const struct sp_feed_header* header,
+                                size_t length) {
   if (length < kind->size) {
     return "a message that is too short";
   }
   size_t items = 0;
   if (kind->item_size) {
-    items = *(const uint32_t *)(header + 1);
+    items = *(const uint32_t*)(header + 1);
     if (items > kind->max_items) {
       return "a message with too many items";
     }
   }
-  return length == kind->size + items * kind->item_size ? NULL : "a message whose length does not fit its type";
+  return length == kind->size + items * kind->item_size ? NULL
+                                                        : "a message whose length does not fit its type";
 }
 
-const char *feed_input_handle(core_t *core, const void *message, size_t length) {
-  const struct sp_feed_header *header = message;
+const char* feed_input_handle(core_t* core, const void* message, size_t length) {
+  const struct sp_feed_header* header = message;
   if (length < sizeof(*header) || header->magic != SP_FEED_MAGIC) {
     return "something that is not a feed message";
   }
@@ -190,12 +193,12 @@ const char *feed_input_handle(core_t *core, const void *message, size_t length) 
     return "a message whose length is not the datagram's";
   }
   for (size_t i = 0; i < countof(message_kinds); i++) {
-    const message_kind_t *kind = &message_kinds[i];
+    const message_kind_t* kind = &message_kinds[i];
     if (kind->type == header->type) {
       if (!core->greeted && header->type != SP_FEED_READER_HELLO) {
         return "a message before READER_HELLO";
       }
-      const char *wrong = check_length(kind, header, length);
+      const char* wrong = check_length(kind, header, length);
       return wrong ? wrong : kind->handle(core, message);
     }
   }

@@ -7,6 +7,6 @@
 
 // Obeys one datagram of length bytes (aligned for any type). Returns NULL, or why it is not a valid message:
 // the connection must be dropped.
-const char *feed_input_handle(core_t *core, const void *message, size_t length);
+const char* feed_input_handle(core_t* core, const void* message, size_t length);
 
 #endif

@@ -6,13 +6,13 @@
 
 #include <string.h>
 
-static size_t put_empty(void *buffer, uint16_t type) {
+static size_t put_empty(void* buffer, uint16_t type) {
   message_init(buffer, type, sizeof(struct sp_feed_header));
   return sizeof(struct sp_feed_header);
 }
 
-static size_t put_hello(core_t *core, void *buffer) {
-  struct sp_feed_hello *hello = buffer;
+static size_t put_hello(core_t* core, void* buffer) {
+  struct sp_feed_hello* hello = buffer;
   memset(hello, 0, sizeof(*hello));
   message_init(&hello->header, SP_FEED_HELLO, sizeof(*hello));
   memcpy(hello->instance, core->instance, sizeof(hello->instance));
@@ -20,8 +20,8 @@ static size_t put_hello(core_t *core, void *buffer) {
   return sizeof(*hello);
 }
 
-static size_t put_snapshot_sa(core_t *core, void *buffer) {
-  sa_entry_t *entry = sa_table_next(core->sas);
+static size_t put_snapshot_sa(core_t* core, void* buffer) {
+  sa_entry_t* entry = sa_table_next(core->sas);
   if (!entry) {
     core->phase = core->resync ? OUTPUT_SNAPSHOT_BEGIN : OUTPUT_DELTAS;
     core->resync = false;
@@ -32,7 +32,7 @@ static size_t put_snapshot_sa(core_t *core, void *buffer) {
   return length;
 }
 
-static size_t put_next(core_t *core, void *buffer) {
+static size_t put_next(core_t* core, void* buffer) {
   switch (core->phase) {
     case OUTPUT_HELLO:
       core->phase = OUTPUT_SNAPSHOT_BEGIN;
@@ -52,20 +52,20 @@ static size_t put_next(core_t *core, void *buffer) {
   return 0;
 }
 
-size_t feed_output_next(core_t *core, void *buffer) {
+size_t feed_output_next(core_t* core, void* buffer) {
   core->mutex->lock(core->mutex);
   size_t length = put_next(core, buffer);
   if (length) {
-    ((struct sp_feed_header *)buffer)->number = ++core->last_number;
+    ((struct sp_feed_header*)buffer)->number = ++core->last_number;
   }
   core->mutex->unlock(core->mutex);
   return length;
 }
 
-void feed_output_resync(core_t *core) {
+void feed_output_resync(core_t* core) {
   if (core->phase == OUTPUT_DELTAS) {
     core->phase = OUTPUT_SNAPSHOT_BEGIN;
   } else if (core->phase == OUTPUT_SNAPSHOT) {
-    core->resync = true; // a snapshot is never broken off: what it lacks would count as gone
+    core->resync = true;  // a snapshot is never broken off: what it lacks would count as gone
   }
 }

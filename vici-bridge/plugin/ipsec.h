@@ -4,11 +4,11 @@
 #ifndef SALLYPORT_IPSEC_H
 #define SALLYPORT_IPSEC_H
 
-#include <library.h>
 #include <kernel/kernel_ipsec.h>
+#include <library.h>
 
 // A kernel_ipsec_constructor_t: opens the feed's socket, starts its thread and listens on the bus. NULL when
 // any of that fails; the reason is in the log.
-kernel_ipsec_t *sallyport_ipsec_create(void);
+kernel_ipsec_t* sallyport_ipsec_create(void);
 
 #endif

@@ -5,23 +5,25 @@
 #include <stdlib.h>
 
 struct lifetimes_t {
-  expiry_t *heap;
+  expiry_t* heap;
   uint32_t count, capacity;
 };
 
-lifetimes_t *lifetimes_create(void) { return calloc(1, sizeof(lifetimes_t)); }
+lifetimes_t* lifetimes_create(void) {
+  return calloc(1, sizeof(lifetimes_t));
+}
 
-void lifetimes_destroy(lifetimes_t *lifetimes) {
+void lifetimes_destroy(lifetimes_t* lifetimes) {
   free(lifetimes->heap);
   free(lifetimes);
 }
 
-void lifetimes_add(lifetimes_t *lifetimes, const expiry_t *expiry) {
+void lifetimes_add(lifetimes_t* lifetimes, const expiry_t* expiry) {
   if (lifetimes->count == lifetimes->capacity) {
     lifetimes->capacity = lifetimes->capacity ? 2 * lifetimes->capacity : 64;
     lifetimes->heap = realloc(lifetimes->heap, lifetimes->capacity * sizeof(*lifetimes->heap));
   }
-  expiry_t *heap = lifetimes->heap;
+  expiry_t* heap = lifetimes->heap;
   uint32_t at = lifetimes->count++;
   while (at && heap[(at - 1) / 2].due_ms > expiry->due_ms) {
     heap[at] = heap[(at - 1) / 2];
@@ -30,8 +32,8 @@ void lifetimes_add(lifetimes_t *lifetimes, const expiry_t *expiry) {
   heap[at] = *expiry;
 }
 
-bool lifetimes_take_due(lifetimes_t *lifetimes, uint64_t now_ms, expiry_t *expiry) {
-  expiry_t *heap = lifetimes->heap;
+bool lifetimes_take_due(lifetimes_t* lifetimes, uint64_t now_ms, expiry_t* expiry) {
+  expiry_t* heap = lifetimes->heap;
   if (!lifetimes->count || heap[0].due_ms > now_ms) {
     return false;
   }
@@ -53,7 +55,7 @@ bool lifetimes_take_due(lifetimes_t *lifetimes, uint64_t now_ms, expiry_t *expir
   return true;
 }
 
-int64_t lifetimes_wait_ms(const lifetimes_t *lifetimes, uint64_t now_ms) {
+int64_t lifetimes_wait_ms(const lifetimes_t* lifetimes, uint64_t now_ms) {
   if (!lifetimes->count) {
     return -1;
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The hooks run on any of charon's threads with the bus mutex held: they build a message, queue it, and return.
+// The hooks run on any of charon's threads with the bus mutex held: they build a message, queue it, and
+// return.
 #include "vici-bridge/plugin/listener.h"
 
 #include <daemon.h>
@@ -7,26 +8,28 @@
 #include "vici-bridge/plugin/owner.h"
 #include "vici-bridge/plugin/sa_message.h"
 
-#define UNNAMED_ALERTS_PER_SECOND 10u // anybody can cause those
+#define UNNAMED_ALERTS_PER_SECOND 10u  // anybody can cause those
 
 struct sallyport_listener_t {
   listener_t public;
-  core_t *core;
-  uint64_t unnamed_second; // guarded by the bus mutex
+  core_t* core;
+  uint64_t unnamed_second;  // guarded by the bus mutex
   uint32_t unnamed_alerts;
 };
 
-static void post(core_t *core, const void *message) {
+static void post(core_t* core, const void* message) {
   core->mutex->lock(core->mutex);
   core_post(core, message);
   core->mutex->unlock(core->mutex);
 }
 
 // Half-open IKE_SAs of strangers have no connection yet, and there may be floods of them.
-static bool is_named(ike_sa_t *ike_sa) { return ike_sa && ike_sa->get_peer_cfg(ike_sa); }
+static bool is_named(ike_sa_t* ike_sa) {
+  return ike_sa && ike_sa->get_peer_cfg(ike_sa);
+}
 
-static void post_child(sallyport_listener_t *this, uint16_t type, ike_sa_t *ike_sa, child_sa_t *child_sa,
-                       child_sa_t *other, child_sa_state_t state, const char *state_name) {
+static void post_child(sallyport_listener_t* this, uint16_t type, ike_sa_t* ike_sa, child_sa_t* child_sa,
+                       child_sa_t* other, child_sa_state_t state, const char* state_name) {
   struct sp_feed_child_event event = {
       .ike_id = ike_sa->get_unique_id(ike_sa),
       .child_id = child_sa->get_unique_id(child_sa),
@@ -43,9 +46,9 @@ static void post_child(sallyport_listener_t *this, uint16_t type, ike_sa_t *ike_
   post(this->core, &event);
 }
 
-static void post_ike(sallyport_listener_t *this, uint16_t type, ike_sa_t *ike_sa, ike_sa_t *other,
-                     ike_sa_state_t state, const char *state_name) {
-  ike_sa_id_t *id = ike_sa->get_id(ike_sa);
+static void post_ike(sallyport_listener_t* this, uint16_t type, ike_sa_t* ike_sa, ike_sa_t* other,
+                     ike_sa_state_t state, const char* state_name) {
+  ike_sa_id_t* id = ike_sa->get_id(ike_sa);
   struct sp_feed_ike_event event = {
       .ike_id = ike_sa->get_unique_id(ike_sa),
       .other_id = other ? other->get_unique_id(other) : 0,
@@ -64,59 +67,63 @@ static void post_ike(sallyport_listener_t *this, uint16_t type, ike_sa_t *ike_sa
   post(this->core, &event);
 }
 
-METHOD(listener_t, child_state_change, bool, sallyport_listener_t *this, ike_sa_t *ike_sa, child_sa_t *child_sa,
-       child_sa_state_t state) {
+METHOD(listener_t, child_state_change, bool, sallyport_listener_t* this, ike_sa_t* ike_sa,
+       child_sa_t* child_sa, child_sa_state_t state) {
   owner_note_child_state(ike_sa, child_sa, state);
-  if (ike_sa) { // a trap's CHILD_SA has none
-    post_child(this, SP_FEED_CHILD_STATE, ike_sa, child_sa, NULL, state, enum_to_name(child_sa_state_names, state));
+  if (ike_sa) {  // a trap's CHILD_SA has none
+    post_child(this, SP_FEED_CHILD_STATE, ike_sa, child_sa, NULL, state,
+               enum_to_name(child_sa_state_names, state));
   }
   return TRUE;
 }
 
-METHOD(listener_t, child_updown, bool, sallyport_listener_t *this, ike_sa_t *ike_sa, child_sa_t *child_sa, bool up) {
+METHOD(listener_t, child_updown, bool, sallyport_listener_t* this, ike_sa_t* ike_sa, child_sa_t* child_sa,
+       bool up) {
   if (ike_sa) {
-    post_child(this, SP_FEED_CHILD_STATE, ike_sa, child_sa, NULL, child_sa->get_state(child_sa), up ? "up" : "down");
+    post_child(this, SP_FEED_CHILD_STATE, ike_sa, child_sa, NULL, child_sa->get_state(child_sa),
+               up ? "up" : "down");
   }
   return TRUE;
 }
 
-METHOD(listener_t, child_rekey, bool, sallyport_listener_t *this, ike_sa_t *ike_sa, child_sa_t *old,
-       child_sa_t *new) {
+METHOD(listener_t, child_rekey, bool, sallyport_listener_t* this, ike_sa_t* ike_sa, child_sa_t* old,
+       child_sa_t* new) {
   child_sa_state_t state = new->get_state(new);
   post_child(this, SP_FEED_CHILD_REKEY, ike_sa, old, new, state, enum_to_name(child_sa_state_names, state));
   return TRUE;
 }
 
-METHOD(listener_t, ike_state_change, bool, sallyport_listener_t *this, ike_sa_t *ike_sa, ike_sa_state_t state) {
+METHOD(listener_t, ike_state_change, bool, sallyport_listener_t* this, ike_sa_t* ike_sa,
+       ike_sa_state_t state) {
   if (is_named(ike_sa)) {
     post_ike(this, SP_FEED_IKE_STATE, ike_sa, NULL, state, enum_to_name(ike_sa_state_names, state));
   }
   return TRUE;
 }
 
-METHOD(listener_t, ike_updown, bool, sallyport_listener_t *this, ike_sa_t *ike_sa, bool up) {
+METHOD(listener_t, ike_updown, bool, sallyport_listener_t* this, ike_sa_t* ike_sa, bool up) {
   if (is_named(ike_sa)) {
     post_ike(this, SP_FEED_IKE_STATE, ike_sa, NULL, ike_sa->get_state(ike_sa), up ? "up" : "down");
   }
   return TRUE;
 }
 
-static void change_ike_id(sallyport_listener_t *this, uint32_t from, uint32_t to) {
+static void change_ike_id(sallyport_listener_t* this, uint32_t from, uint32_t to) {
   this->core->mutex->lock(this->core->mutex);
   sa_table_change_ike_id(this->core->sas, from, to);
   this->core->mutex->unlock(this->core->mutex);
 }
 
-METHOD(listener_t, ike_rekey, bool, sallyport_listener_t *this, ike_sa_t *old, ike_sa_t *new) {
+METHOD(listener_t, ike_rekey, bool, sallyport_listener_t* this, ike_sa_t* old, ike_sa_t* new) {
   change_ike_id(this, old->get_unique_id(old), new->get_unique_id(new));
   ike_sa_state_t state = new->get_state(new);
   post_ike(this, SP_FEED_IKE_REKEY, old, new, state, enum_to_name(ike_sa_state_names, state));
   return TRUE;
 }
 
-METHOD(listener_t, children_migrate, bool, sallyport_listener_t *this, ike_sa_t *ike_sa, ike_sa_id_t *new,
+METHOD(listener_t, children_migrate, bool, sallyport_listener_t* this, ike_sa_t* ike_sa, ike_sa_id_t* new,
        uint32_t unique) {
-  if (new) { // the call for the old IKE_SA; the one for the new says nothing more
+  if (new) {  // the call for the old IKE_SA; the one for the new says nothing more
     change_ike_id(this, ike_sa->get_unique_id(ike_sa), unique);
   }
   return TRUE;
@@ -148,7 +155,7 @@ static enum sp_alert alert_from_charon(alert_t alert) {
   }
 }
 
-static bool is_flood(sallyport_listener_t *this) {
+static bool is_flood(sallyport_listener_t* this) {
   uint64_t second = core_now_ms() / 1000;
   if (second != this->unnamed_second) {
     this->unnamed_second = second;
@@ -157,14 +164,14 @@ static bool is_flood(sallyport_listener_t *this) {
   return ++this->unnamed_alerts > UNNAMED_ALERTS_PER_SECOND;
 }
 
-METHOD(listener_t, alert, bool, sallyport_listener_t *this, ike_sa_t *ike_sa, alert_t alert, va_list args) {
+METHOD(listener_t, alert, bool, sallyport_listener_t* this, ike_sa_t* ike_sa, alert_t alert, va_list args) {
   struct sp_feed_alert message = {.alert = alert_from_charon(alert)};
   if (!message.alert || (!is_named(ike_sa) && is_flood(this))) {
     return TRUE;
   }
   message_init(&message.header, SP_FEED_ALERT, sizeof(message));
   if (alert == ALERT_RETRANSMIT_SEND) {
-    (void)va_arg(args, packet_t *);
+    (void)va_arg(args, packet_t*);
     message.count = va_arg(args, u_int);
   } else if (alert == ALERT_PEER_INIT_UNREACHABLE) {
     message.count = 1 + va_arg(args, u_int);
@@ -178,8 +185,8 @@ METHOD(listener_t, alert, bool, sallyport_listener_t *this, ike_sa_t *ike_sa, al
   return TRUE;
 }
 
-sallyport_listener_t *sallyport_listener_create(core_t *core) {
-  sallyport_listener_t *this;
+sallyport_listener_t* sallyport_listener_create(core_t* core) {
+  sallyport_listener_t* this;
   INIT(this,
        .public =
            {
@@ -197,7 +204,7 @@ sallyport_listener_t *sallyport_listener_create(core_t *core) {
   return this;
 }
 
-void sallyport_listener_destroy(sallyport_listener_t *listener) {
+void sallyport_listener_destroy(sallyport_listener_t* listener) {
   charon->bus->remove_listener(charon->bus, &listener->public);
   free(listener);
 }

@@ -10,33 +10,33 @@
 typedef struct letter_t letter_t;
 
 struct letter_t {
-  letter_t *next;
-  struct sp_feed_header message[]; // one, and what follows it
+  letter_t* next;
+  struct sp_feed_header message[];  // one, and what follows it
 };
 
 struct outbox_t {
-  letter_t *first;
-  letter_t **end;
+  letter_t* first;
+  letter_t** end;
   size_t bytes;
 };
 
-outbox_t *outbox_create(void) {
-  outbox_t *outbox = calloc(1, sizeof(*outbox));
+outbox_t* outbox_create(void) {
+  outbox_t* outbox = calloc(1, sizeof(*outbox));
   outbox->end = &outbox->first;
   return outbox;
 }
 
-void outbox_destroy(outbox_t *outbox) {
+void outbox_destroy(outbox_t* outbox) {
   outbox_clear(outbox);
   free(outbox);
 }
 
-bool outbox_append(outbox_t *outbox, const void *message) {
-  size_t length = ((const struct sp_feed_header *)message)->length;
+bool outbox_append(outbox_t* outbox, const void* message) {
+  size_t length = ((const struct sp_feed_header*)message)->length;
   if (outbox->bytes + length > OUTBOX_MAX_BYTES) {
     return false;
   }
-  letter_t *letter = malloc(sizeof(*letter) + length);
+  letter_t* letter = malloc(sizeof(*letter) + length);
   letter->next = NULL;
   memcpy(letter->message, message, length);
   *outbox->end = letter;
@@ -46,8 +46,8 @@ bool outbox_append(outbox_t *outbox, const void *message) {
 }
 
 // Unlinks the letter that *link points to.
-static void drop(outbox_t *outbox, letter_t **link) {
-  letter_t *letter = *link;
+static void drop(outbox_t* outbox, letter_t** link) {
+  letter_t* letter = *link;
   size_t length = letter->message->length;
   *link = letter->next;
   if (outbox->end == &letter->next) {
@@ -58,7 +58,7 @@ static void drop(outbox_t *outbox, letter_t **link) {
   free(letter);
 }
 
-size_t outbox_take(outbox_t *outbox, void *buffer) {
+size_t outbox_take(outbox_t* outbox, void* buffer) {
   if (!outbox->first) {
     return 0;
   }
@@ -68,14 +68,14 @@ size_t outbox_take(outbox_t *outbox, void *buffer) {
   return length;
 }
 
-void outbox_clear(outbox_t *outbox) {
+void outbox_clear(outbox_t* outbox) {
   while (outbox->first) {
     drop(outbox, &outbox->first);
   }
 }
 
-void outbox_drop_sas(outbox_t *outbox) {
-  letter_t **link = &outbox->first;
+void outbox_drop_sas(outbox_t* outbox) {
+  letter_t** link = &outbox->first;
   while (*link) {
     uint16_t type = (*link)->message->type;
     if (type == SP_FEED_SA_ADD || type == SP_FEED_SA_UPDATE || type == SP_FEED_SA_DEL) {

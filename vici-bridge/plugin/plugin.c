@@ -8,11 +8,13 @@
 #include "vici-bridge/plugin/ipsec.h"
 #include "vici-bridge/plugin/version.h"
 
-plugin_t *kernel_sallyport_plugin_create(void);
+plugin_t* kernel_sallyport_plugin_create(void);
 
-METHOD(plugin_t, get_name, char *, plugin_t *this) { return "kernel-sallyport"; }
+METHOD(plugin_t, get_name, char*, plugin_t* this) {
+  return "kernel-sallyport";
+}
 
-METHOD(plugin_t, get_features, int, plugin_t *this, plugin_feature_t *features[]) {
+METHOD(plugin_t, get_features, int, plugin_t* this, plugin_feature_t* features[]) {
   static plugin_feature_t f[] = {
       PLUGIN_CALLBACK(kernel_ipsec_register, sallyport_ipsec_create),
       PLUGIN_PROVIDE(CUSTOM, "kernel-ipsec"),
@@ -21,17 +23,24 @@ METHOD(plugin_t, get_features, int, plugin_t *this, plugin_feature_t *features[]
   return countof(f);
 }
 
-METHOD(plugin_t, destroy, void, plugin_t *this) { free(this); }
+METHOD(plugin_t, destroy, void, plugin_t* this) {
+  free(this);
+}
 
 // 5.9.9 has the structs of 5.9.8; 5.9.10 and 6.0 changed them.
-static bool version_fits(const char *version) { return streq(version, "5.9.8") || streq(version, "5.9.9"); }
+static bool version_fits(const char* version) {
+  return streq(version, "5.9.8") || streq(version, "5.9.9");
+}
 
-plugin_t *kernel_sallyport_plugin_create(void) {
-  plugin_t *this;
-  const char *version = running_strongswan_version();
+plugin_t* kernel_sallyport_plugin_create(void) {
+  plugin_t* this;
+  const char* version = running_strongswan_version();
   if (!version_fits(version)) {
-    DBG1(DBG_LIB, "kernel-sallyport: built for strongSwan " STRONGSWAN_VERSION ", this is %s: build it again against "
-         "this version's headers", version);
+    DBG1(DBG_LIB,
+         "kernel-sallyport: built for strongSwan " STRONGSWAN_VERSION
+         ", this is %s: build it again against "
+         "this version's headers",
+         version);
     return NULL;
   }
   // IKE and ESP keys are all over charon's heap: the whole process stays out of core dumps.

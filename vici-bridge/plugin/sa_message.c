@@ -7,9 +7,9 @@
 
 #include "vici-bridge/plugin/core.h"
 
-#define GCM_SALT_BYTES 4u // RFC 4106, section 8.1
+#define GCM_SALT_BYTES 4u  // RFC 4106, section 8.1
 
-struct sp_address address_from_host(host_t *host) {
+struct sp_address address_from_host(host_t* host) {
   struct sp_address address = {};
   chunk_t bytes = host->get_address(host);
   if (bytes.len == 4 || bytes.len == 16) {
@@ -20,12 +20,12 @@ struct sp_address address_from_host(host_t *host) {
   return address;
 }
 
-host_t *host_from_address(const struct sp_address *address) {
+host_t* host_from_address(const struct sp_address* address) {
   switch (address->family) {
     case 4:
-      return host_create_from_chunk(AF_INET, chunk_create((u_char *)address->bytes, 4), address->port);
+      return host_create_from_chunk(AF_INET, chunk_create((u_char*)address->bytes, 4), address->port);
     case 6:
-      return host_create_from_chunk(AF_INET6, chunk_create((u_char *)address->bytes, 16), address->port);
+      return host_create_from_chunk(AF_INET6, chunk_create((u_char*)address->bytes, 16), address->port);
     default:
       return NULL;
   }
@@ -36,11 +36,11 @@ static bool is_gcm_key(chunk_t key) {
   return key.len > GCM_SALT_BYTES && (bytes == 16 || bytes == 24 || bytes == 32);
 }
 
-static bool selectors_fit(linked_list_t *list) {
+static bool selectors_fit(linked_list_t* list) {
   return list && list->get_count(list) <= (int)SP_FEED_MAX_SELECTORS;
 }
 
-const char *sa_unsupported(const kernel_ipsec_sa_id_t *id, const kernel_ipsec_add_sa_t *data) {
+const char* sa_unsupported(const kernel_ipsec_sa_id_t* id, const kernel_ipsec_add_sa_t* data) {
   if (id->proto != IPPROTO_ESP) {
     return "a protocol other than ESP";
   }
@@ -59,7 +59,7 @@ const char *sa_unsupported(const kernel_ipsec_sa_id_t *id, const kernel_ipsec_ad
   return NULL;
 }
 
-static void put_selector(struct sp_selector *selector, traffic_selector_t *ts) {
+static void put_selector(struct sp_selector* selector, traffic_selector_t* ts) {
   *selector = (struct sp_selector){
       .family = ts->get_type(ts) == TS_IPV4_ADDR_RANGE ? 4 : 6,
       .protocol = ts->get_protocol(ts),
@@ -71,9 +71,9 @@ static void put_selector(struct sp_selector *selector, traffic_selector_t *ts) {
   memcpy(selector->to, to.ptr, min(to.len, sizeof(selector->to)));
 }
 
-static struct sp_selector *put_selectors(struct sp_selector *selector, linked_list_t *list) {
-  traffic_selector_t *ts;
-  enumerator_t *enumerator = list->create_enumerator(list);
+static struct sp_selector* put_selectors(struct sp_selector* selector, linked_list_t* list) {
+  traffic_selector_t* ts;
+  enumerator_t* enumerator = list->create_enumerator(list);
   while (enumerator->enumerate(enumerator, &ts)) {
     put_selector(selector++, ts);
   }
@@ -95,7 +95,7 @@ static uint8_t dscp_bits(dscp_copy_t mode) {
   }
 }
 
-static void put_lifetimes(struct sp_feed_sa *sa, const lifetime_cfg_t *lifetime) {
+static void put_lifetimes(struct sp_feed_sa* sa, const lifetime_cfg_t* lifetime) {
   sa->soft_seconds = lifetime->time.rekey;
   sa->hard_seconds = lifetime->time.life;
   sa->soft_bytes = lifetime->bytes.rekey;
@@ -104,13 +104,14 @@ static void put_lifetimes(struct sp_feed_sa *sa, const lifetime_cfg_t *lifetime)
   sa->hard_packets = lifetime->packets.life;
 }
 
-struct sp_feed_sa *sa_message_create(const kernel_ipsec_sa_id_t *id, const kernel_ipsec_add_sa_t *data) {
-  linked_list_t *local = data->inbound ? data->dst_ts : data->src_ts;
-  linked_list_t *remote = data->inbound ? data->src_ts : data->dst_ts;
-  uint16_t local_count = (uint16_t)local->get_count(local), remote_count = (uint16_t)remote->get_count(remote);
+struct sp_feed_sa* sa_message_create(const kernel_ipsec_sa_id_t* id, const kernel_ipsec_add_sa_t* data) {
+  linked_list_t* local = data->inbound ? data->dst_ts : data->src_ts;
+  linked_list_t* remote = data->inbound ? data->src_ts : data->dst_ts;
+  uint16_t local_count = (uint16_t)local->get_count(local),
+           remote_count = (uint16_t)remote->get_count(remote);
   size_t length = sizeof(struct sp_feed_sa) + (local_count + remote_count) * sizeof(struct sp_selector);
 
-  struct sp_feed_sa *sa = calloc(1, length);
+  struct sp_feed_sa* sa = calloc(1, length);
   message_init(&sa->header, SP_FEED_SA_ADD, length);
   sa->spi = ntohl(id->spi);
   sa->reqid = data->reqid;
@@ -131,6 +132,11 @@ struct sp_feed_sa *sa_message_create(const kernel_ipsec_sa_id_t *id, const kerne
   put_lifetimes(sa, data->lifetime);
   sa->local_selectors = local_count;
   sa->remote_selectors = remote_count;
-  put_selectors(put_selectors((struct sp_selector *)(sa + 1), local), remote);
+  put_selectors(put_selectors((struct sp_selector*)(sa + 1), local), remote);
   return sa;
+}
+
+void sa_message_destroy(struct sp_feed_sa* sa) {
+  memwipe(sa, sa->header.length);
+  free(sa);
 }

@@ -10,31 +10,31 @@
 
 #define SLOT_COUNT (1u << SP_SLOT_BITS)
 #define HIGH_COUNT (1u << (32 - SP_SLOT_BITS))
-#define PEER_BUCKETS 65536u // a power of two
+#define PEER_BUCKETS 65536u  // a power of two
 #define PEER_LIMIT 49152u
 #define RANDOM_PROBES 64u
 
 typedef struct {
-  uint32_t held;      // by charon: the reserved or installed SPI, 0 for none
-  uint32_t live;      // in the dataplane, 0 for none
-  uint32_t last_high; // the high bits given out last, 0 for none yet
-  bool orphan;        // live, and charon doesn't know it: given away only after the dataplane let go
-  bool rests;         // since rest_from_ms
+  uint32_t held;       // by charon: the reserved or installed SPI, 0 for none
+  uint32_t live;       // in the dataplane, 0 for none
+  uint32_t last_high;  // the high bits given out last, 0 for none yet
+  bool orphan;         // live, and charon doesn't know it: given away only after the dataplane let go
+  bool rests;          // since rest_from_ms
   uint64_t rest_from_ms;
 } slot_t;
 
 typedef struct {
-  uint64_t hash; // 0: empty
+  uint64_t hash;  // 0: empty
   uint32_t residue;
 } peer_t;
 
 struct spi_pool_t {
-  slot_t *slots; // SLOT_COUNT of them, zero pages until used
+  slot_t* slots;  // SLOT_COUNT of them, zero pages until used
   uint32_t workers;
   uint32_t slot_count;
-  uint32_t touched; // slots from here on were never used
-  uint32_t *busy; // slots in use by residue, workers of them
-  peer_t *peers;  // PEER_BUCKETS, open addressing
+  uint32_t touched;  // slots from here on were never used
+  uint32_t* busy;    // slots in use by residue, workers of them
+  peer_t* peers;     // PEER_BUCKETS, open addressing
   uint32_t peer_count;
 };
 
@@ -45,11 +45,13 @@ static uint32_t random_below(uint32_t bound) {
   return value % bound;
 }
 
-static bool in_use(const slot_t *slot) { return slot->held || slot->live; }
+static bool in_use(const slot_t* slot) {
+  return slot->held || slot->live;
+}
 
 // Changes one slot and keeps the count of its residue right.
-static void set_slot(spi_pool_t *pool, uint32_t index, uint32_t held, uint32_t live) {
-  slot_t *slot = &pool->slots[index];
+static void set_slot(spi_pool_t* pool, uint32_t index, uint32_t held, uint32_t live) {
+  slot_t* slot = &pool->slots[index];
   bool before = in_use(slot);
   slot->held = held;
   slot->live = live;
@@ -59,21 +61,21 @@ static void set_slot(spi_pool_t *pool, uint32_t index, uint32_t held, uint32_t l
   }
 }
 
-spi_pool_t *spi_pool_create(void) {
-  spi_pool_t *pool = calloc(1, sizeof(*pool));
+spi_pool_t* spi_pool_create(void) {
+  spi_pool_t* pool = calloc(1, sizeof(*pool));
   pool->slots = calloc(SLOT_COUNT, sizeof(*pool->slots));
   pool->peers = calloc(PEER_BUCKETS, sizeof(*pool->peers));
   return pool;
 }
 
-void spi_pool_destroy(spi_pool_t *pool) {
+void spi_pool_destroy(spi_pool_t* pool) {
   free(pool->slots);
   free(pool->busy);
   free(pool->peers);
   free(pool);
 }
 
-void spi_pool_configure(spi_pool_t *pool, uint32_t workers, uint32_t slots) {
+void spi_pool_configure(spi_pool_t* pool, uint32_t workers, uint32_t slots) {
   if (workers != pool->workers) {
     memset(pool->peers, 0, PEER_BUCKETS * sizeof(*pool->peers));
     pool->peer_count = 0;
@@ -83,7 +85,7 @@ void spi_pool_configure(spi_pool_t *pool, uint32_t workers, uint32_t slots) {
   pool->workers = workers;
   pool->slot_count = slots;
   for (uint32_t index = 0; index < pool->touched; index++) {
-    slot_t *slot = &pool->slots[index];
+    slot_t* slot = &pool->slots[index];
     slot->live = 0;
     slot->orphan = false;
     if (slot->held && index < slots) {
@@ -92,17 +94,17 @@ void spi_pool_configure(spi_pool_t *pool, uint32_t workers, uint32_t slots) {
   }
 }
 
-void spi_pool_set_live(spi_pool_t *pool, uint32_t spi) {
+void spi_pool_set_live(spi_pool_t* pool, uint32_t spi) {
   uint32_t index = spi & SP_SLOT_MASK;
-  slot_t *slot = &pool->slots[index];
+  slot_t* slot = &pool->slots[index];
   slot->last_high = spi >> SP_SLOT_BITS;
   slot->orphan = slot->held != spi && !slot->rests;
   set_slot(pool, index, slot->held, spi);
 }
 
-void spi_pool_clear_live(spi_pool_t *pool, uint32_t spi) {
+void spi_pool_clear_live(spi_pool_t* pool, uint32_t spi) {
   uint32_t index = spi & SP_SLOT_MASK;
-  slot_t *slot = &pool->slots[index];
+  slot_t* slot = &pool->slots[index];
   if (slot->live == spi) {
     slot->orphan = false;
     set_slot(pool, index, slot->held, 0);
@@ -111,7 +113,7 @@ void spi_pool_clear_live(spi_pool_t *pool, uint32_t spi) {
 
 // The home worker of a peer: chosen once as the one with the fewest slots in use (the hash decides between
 // equals), remembered from then on.
-static uint32_t residue_of(spi_pool_t *pool, uint64_t hash) {
+static uint32_t residue_of(spi_pool_t* pool, uint64_t hash) {
   hash = hash ? hash : 1;
   uint32_t bucket = hash & (PEER_BUCKETS - 1);
   while (pool->peers[bucket].hash && pool->peers[bucket].hash != hash) {
@@ -132,10 +134,10 @@ static uint32_t residue_of(spi_pool_t *pool, uint64_t hash) {
     pool->peer_count++;
     return best;
   }
-  return (hash >> 32) % pool->workers; // more peers than we remember: the hash alone is stable too
+  return (hash >> 32) % pool->workers;  // more peers than we remember: the hash alone is stable too
 }
 
-static bool available(const slot_t *slot, uint64_t now_ms) {
+static bool available(const slot_t* slot, uint64_t now_ms) {
   if (slot->held || slot->orphan) {
     return false;
   }
@@ -145,9 +147,9 @@ static bool available(const slot_t *slot, uint64_t now_ms) {
   return !slot->live;
 }
 
-static uint32_t take(spi_pool_t *pool, uint32_t index) {
-  slot_t *slot = &pool->slots[index];
-  uint32_t high; // never 0: SPIs below 256 are reserved (RFC 4303, section 2.1)
+static uint32_t take(spi_pool_t* pool, uint32_t index) {
+  slot_t* slot = &pool->slots[index];
+  uint32_t high;  // never 0: SPIs below 256 are reserved (RFC 4303, section 2.1)
   do {
     high = 1 + random_below(HIGH_COUNT - 1);
   } while (high == slot->last_high);
@@ -158,7 +160,7 @@ static uint32_t take(spi_pool_t *pool, uint32_t index) {
   return spi;
 }
 
-uint32_t spi_pool_reserve(spi_pool_t *pool, uint64_t peer_hash, uint64_t now_ms) {
+uint32_t spi_pool_reserve(spi_pool_t* pool, uint64_t peer_hash, uint64_t now_ms) {
   uint32_t residue = residue_of(pool, peer_hash);
   if (residue >= pool->slot_count) {
     return 0;
@@ -180,9 +182,9 @@ uint32_t spi_pool_reserve(spi_pool_t *pool, uint64_t peer_hash, uint64_t now_ms)
   return 0;
 }
 
-void spi_pool_release(spi_pool_t *pool, uint32_t spi, uint64_t now_ms) {
+void spi_pool_release(spi_pool_t* pool, uint32_t spi, uint64_t now_ms) {
   uint32_t index = spi & SP_SLOT_MASK;
-  slot_t *slot = &pool->slots[index];
+  slot_t* slot = &pool->slots[index];
   if (slot->held == spi) {
     slot->rests = true;
     slot->rest_from_ms = now_ms;

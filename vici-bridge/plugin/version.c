@@ -15,7 +15,7 @@
 static char found_version[32] = "unknown";
 
 // Major 5 to 9, then two numbers, then letters or digits as in "5.9.8" and "6.0.0beta6".
-static bool is_version(const char *text, size_t length) {
+static bool is_version(const char* text, size_t length) {
   if (length < 5 || length >= sizeof(found_version) || text[0] < '5' || text[0] > '9' || text[1] != '.') {
     return false;
   }
@@ -36,9 +36,9 @@ static bool is_version(const char *text, size_t length) {
   return true;
 }
 
-static void search(const char *image, size_t size) {
+static void search(const char* image, size_t size) {
   for (const char *at = image, *end = image + size; at < end;) {
-    const char *zero = memchr(at, 0, (size_t)(end - at));
+    const char* zero = memchr(at, 0, (size_t)(end - at));
     if (!zero) {
       return;
     }
@@ -50,14 +50,14 @@ static void search(const char *image, size_t size) {
   }
 }
 
-const char *running_strongswan_version(void) {
+const char* running_strongswan_version(void) {
   if (strcmp(found_version, "unknown") != 0) {
     return found_version;
   }
   int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
   struct stat status;
   if (fd >= 0 && fstat(fd, &status) == 0 && status.st_size > 0) {
-    char *image = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    char* image = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (image != MAP_FAILED) {
       search(image, (size_t)status.st_size);
       munmap(image, (size_t)status.st_size);

@@ -4,6 +4,6 @@
 #define SALLYPORT_VERSION_H
 
 // As in "5.9.8", found in the daemon's own binary; "unknown" if it isn't there.
-const char *running_strongswan_version(void);
+const char* running_strongswan_version(void);
 
 #endif
