@@ -3,7 +3,9 @@
 #include <rte_malloc.h>
 
 #include <algorithm>
+#include <cstring>
 #include <new>
+#include <type_traits>
 
 #include "dataplane/sa/sa.h"
 
@@ -109,9 +111,9 @@ Refusal create_inbound_sa(const api::SetInboundSa& message, api::InboundRow& row
   made->encap.store(message.encap != 0, std::memory_order_relaxed);
   made->row = &row;
   made->limits = limits_of(message.lifetimes);
-  const auto& bytes = message.remote.bytes;
-  const uint32_t remote = uint32_t{bytes[0]} << 24 | bytes[1] << 16 | bytes[2] << 8 | bytes[3];
-  made->remote.store(uint64_t{remote} << 32 | message.remote_port, std::memory_order_relaxed);
+  uint32_t remote_be;
+  std::memcpy(&remote_be, message.remote.bytes.data(), sizeof(remote_be));
+  made->remote.store(uint64_t{remote_be} << 32 | message.remote_port, std::memory_order_relaxed);
   made->window.open(window, right_edge, {reinterpret_cast<uint64_t*>(made.get() + 1), words});
   if (!resumed) reset_row(row, row.right_edge, 0, message.spi);
   sa = std::move(made);

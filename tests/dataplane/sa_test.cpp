@@ -165,6 +165,17 @@ TEST_F(SaTest, RefusesWhatIsWrong) {
   }
 }
 
+TEST_F(SaTest, KnowsItsPeerAsPacketsShowIt) {
+  OracleSa sa;
+  sa.encap = true;
+  sa.source_port = 61000;
+  make_inbound(sa);
+  const Bytes packet = seal(sa, 1, ipv4_of_size(40));
+  uint32_t source_be;
+  std::memcpy(&source_be, packet.data() + 12, sizeof(source_be));
+  EXPECT_EQ(inbound_->remote, uint64_t{source_be} << 32 | 61000u);
+}
+
 TEST_F(SaTest, KeyIsWipedWhenDestroyed) {
   alignas(64) std::array<std::byte, sizeof(CipherKey)> memory{};
   auto* key = new (memory.data()) CipherKey;
@@ -189,6 +200,12 @@ TEST_F(SaTest, TableComparesTheWholeSpi) {
   EXPECT_EQ(table.at(16), nullptr);
   EXPECT_EQ(table.publish(5, nullptr), inbound_.get());
   EXPECT_EQ(table.find(0x12300005), nullptr);
+}
+
+TEST_F(SaTest, TheFastestCodeForTheCpuIsChosen) {
+  if (!__builtin_cpu_supports("vaes") || !__builtin_cpu_supports("avx512vl"))
+    GTEST_SKIP() << "a CPU without VAES";
+  EXPECT_EQ(engine_->implementation(), "VAES-AVX512");
 }
 
 TEST(OuterHeaderTest, RefusesWhatIsWrong) {
