@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Finding an inbound SA by SPI, in tables of one to 100,000 SAs, in random order. The SAs' own memory is part
-// of it: the SPI is compared there.
+// Finding an inbound SA by SPI (and installing one), in tables of one to 100,000 SAs, in random order. The
+// SAs' own memory is part of it: the SPI is compared there.
 #include <algorithm>
 #include <random>
 #include <vector>
@@ -45,6 +45,33 @@ BENCHMARK(find_sa)
     ->Arg(10000)
     ->Arg(100000)
     ->UseManualTime();
+
+// Building and destroying an inbound SA with a replay window of 1024: memory, key schedule, row.
+void install_sa(benchmark::State& state) {
+  constexpr uint32_t kSas = 1000;
+  const auto engine = CryptoEngine::create();
+  std::vector<api::InboundRow> rows(kSas);
+  std::vector<InboundSaPtr> sas(kSas);
+  api::SetInboundSa message{};
+  message.replay_window = 1024;
+  message.keys.algorithm = api::Algorithm::kAes256Gcm16;
+  message.keys.key_bytes = 36;
+  message.local.family = message.remote.family = api::Family::kIpv4;
+  CycleClock clock;
+  for ([[maybe_unused]] auto _ : state) {
+    clock.start();
+    for (uint32_t i = 0; i < kSas; ++i) {
+      message.spi = 0x5a500000 + i;
+      create_inbound_sa(message, rows[i], *engine, SOCKET_ID_ANY, sas[i]);
+    }
+    clock.stop(state);
+    if (sas.back() == nullptr) state.SkipWithError("an SA was refused");
+    for (InboundSaPtr& sa : sas)
+      sa.reset();
+  }
+  clock.report(state, kSas);
+}
+BENCHMARK(install_sa)->Name("install_sa")->UseManualTime();
 
 }  // namespace
 }  // namespace sallyport::bench
