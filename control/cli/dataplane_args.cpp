@@ -9,14 +9,14 @@ namespace {
 
 constexpr uint64_t kMegabyte = 1u << 20;
 
-// Enough for the tables, and for packet buffers that fill every queue of every port twice.
+// Packet buffers get a quarter of the dataplane's memory; they have to fill every queue of every port.
 uint32_t memory_mb_for(const control::GatewaySettings& settings, size_t ports, uint16_t max_mtu_bytes) {
-  constexpr uint64_t kBaseMb = 128, kSlotBytes = 2048, kBuffersPerQueue = 4096, kBufferOverheadBytes = 512;
+  constexpr uint64_t kSlotBytes = 2048, kBuffersPerQueuePair = 2048, kBufferOverheadBytes = 512, kShare = 4;
   constexpr uint64_t kLeastMb = 256;
-  const uint64_t buffers = (ports + 1) * settings.workers.size() * kBuffersPerQueue;
+  const uint64_t buffers = (ports + 1) * settings.workers.size() * kBuffersPerQueuePair;
   const uint64_t buffer_bytes = buffers * (std::max<uint64_t>(max_mtu_bytes, 2048) + kBufferOverheadBytes);
   const uint64_t table_bytes = settings.sa_capacity * kSlotBytes;
-  return static_cast<uint32_t>(std::max(kLeastMb, kBaseMb + (buffer_bytes + table_bytes) / kMegabyte));
+  return static_cast<uint32_t>(std::max(kLeastMb, (kShare * buffer_bytes + table_bytes) / kMegabyte));
 }
 
 }  // namespace

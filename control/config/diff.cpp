@@ -215,10 +215,10 @@ bool same_source(const Gateway& before, const Gateway& after, const std::string&
 
 std::vector<Change> diff(const Gateway& before, const Gateway& after) {
   std::vector<Change> changes;
-  add_changed(changes, "gateway", rows_of(before.settings), rows_of(after.settings));
   // A configuration that isn't there yet has no settings: everything of the new one is added.
-  if (before == Gateway{}) {
-    changes.clear();
+  if (before.settings == after.settings || !(before == Gateway{})) {
+    add_changed(changes, "gateway", rows_of(before.settings), rows_of(after.settings));
+  } else {
     add_whole(changes, '+', "gateway", rows_of(after.settings), rows_of(GatewaySettings{}));
   }
   add_section(changes, "ports", before.ports, after.ports);

@@ -12,7 +12,7 @@ namespace sallyport::control {
 namespace {
 
 constexpr size_t kMaxTextBytes = 4u << 20;
-constexpr uint32_t kMostCores = 1024, kMostWorkers = 128;
+constexpr uint32_t kMostCores = 1024, kMostWorkers = 64;
 constexpr uint32_t kMostSlots = 1u << 20;  // an SPI has 20 bits for the slot
 constexpr size_t kMostPorts = 64, kMostVirtualNetworks = 255;
 constexpr size_t kMostPortName = 15;  // a network device has the port's name

@@ -109,6 +109,7 @@ TEST_F(DiffTest, WhatTouchesTheTunnels) {
 }
 
 TEST_F(DiffTest, FirstConfiguration) {
+  EXPECT_TRUE(diff({}, {}).empty());
   const auto changes = diff({}, after_);
   ASSERT_GT(changes.size(), 10u);
   EXPECT_EQ(changes.front(), (Change{'+', "gateway.name", "", "hq"}));
