@@ -27,7 +27,9 @@ ApiClient::~ApiClient() {
   if (fd_ >= 0) close(fd_);
 }
 
-ApiClient::ApiClient(ApiClient&& other) noexcept { *this = std::move(other); }
+ApiClient::ApiClient(ApiClient&& other) noexcept {
+  *this = std::move(other);
+}
 
 ApiClient& ApiClient::operator=(ApiClient&& other) noexcept {
   std::swap(fd_, other.fd_);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A small synchronous client of the dataplane's API for tests: one request, its answer, events kept for later.
+// A small synchronous client of the dataplane's API for tests: one request, its answer, events kept for
+// later.
 #pragma once
 
 #include <cstring>
@@ -55,7 +56,8 @@ class ApiClient {
     std::vector<Message> items;
     for (const Bytes& bytes : dump_bytes(what)) {
       items.emplace_back();
-      if (bytes.size() == sizeof(Message)) std::memcpy(static_cast<void*>(&items.back()), bytes.data(), bytes.size());
+      if (bytes.size() == sizeof(Message))
+        std::memcpy(static_cast<void*>(&items.back()), bytes.data(), bytes.size());
     }
     return items;
   }

@@ -31,7 +31,8 @@ std::string read_file(const std::string& path) {
 
 pid_t spawn(const std::vector<std::string>& options, const std::string& out, const std::string& err) {
   std::vector<char*> argv = {const_cast<char*>(SALLYPORT_DATAPLANE)};
-  for (const auto& option : options) argv.push_back(const_cast<char*>(option.c_str()));
+  for (const auto& option : options)
+    argv.push_back(const_cast<char*>(option.c_str()));
   argv.push_back(nullptr);
   const pid_t pid = fork();
   if (pid != 0) return pid;
@@ -63,13 +64,15 @@ int packet_socket(const std::string& device) {
 std::optional<Frame> receive_from(int fd, int timeout_ms) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
   for (;;) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
     pollfd wait{fd, POLLIN, 0};
     if (left.count() < 0 || poll(&wait, 1, static_cast<int>(left.count())) <= 0) return std::nullopt;
     Frame frame(16384);
     sockaddr_ll from{};
     socklen_t from_size = sizeof from;
-    const ssize_t size = recvfrom(fd, frame.data(), frame.size(), 0, reinterpret_cast<sockaddr*>(&from), &from_size);
+    const ssize_t size =
+        recvfrom(fd, frame.data(), frame.size(), 0, reinterpret_cast<sockaddr*>(&from), &from_size);
     if (size <= 0) return std::nullopt;
     if (from.sll_pkttype == PACKET_OUTGOING) continue;
     frame.resize(static_cast<size_t>(size));
@@ -77,7 +80,9 @@ std::optional<Frame> receive_from(int fd, int timeout_ms) {
   }
 }
 
-void shell(const std::string& command) { ASSERT_EQ(std::system(command.c_str()), 0) << command; }
+void shell(const std::string& command) {
+  ASSERT_EQ(std::system(command.c_str()), 0) << command;
+}
 
 }  // namespace
 
@@ -101,8 +106,8 @@ GatewayProcess::~GatewayProcess() {
 }
 
 void GatewayProcess::start(ApiClient& client) {
-  pid_ = spawn({"--run-dir", directory_, "--workers", "0,1", "--idle", "sleep", "--no-huge", "--memory", "320",
-                "--slots", std::to_string(kSlots), "--log-level", "debug"},
+  pid_ = spawn({"--run-dir", directory_, "--workers", "0,1", "--idle", "sleep", "--no-huge", "--memory",
+                "320", "--slots", std::to_string(kSlots), "--log-level", "debug"},
                directory_ + "/out", directory_ + "/log");
   ASSERT_TRUE(client.connect(directory_ + "/dataplane.sock", 20'000)) << log();
 }
@@ -115,11 +120,13 @@ int GatewayProcess::stop(int signal) {
   return status;
 }
 
-std::string GatewayProcess::log() const { return read_file(directory_ + "/log"); }
+std::string GatewayProcess::log() const {
+  return read_file(directory_ + "/log");
+}
 
 Wire::Wire(const std::string& name) : name_(name) {
-  shell("ip link add " + name + " type veth peer name " + name + "-far && ip link set " + name + " up && ip link set " +
-        name + "-far up");
+  shell("ip link add " + name + " type veth peer name " + name + "-far && ip link set " + name +
+        " up && ip link set " + name + "-far up");
   fd_ = packet_socket(name + "-far");
 }
 
@@ -137,7 +144,9 @@ void Wire::send(const Frame& frame) {
   ASSERT_EQ(::send(fd_, frame.data(), frame.size(), 0), static_cast<ssize_t>(frame.size()));
 }
 
-std::optional<Frame> Wire::receive(int timeout_ms) { return receive_from(fd_, timeout_ms); }
+std::optional<Frame> Wire::receive(int timeout_ms) {
+  return receive_from(fd_, timeout_ms);
+}
 
 std::optional<Frame> Wire::receive_kind(uint16_t ether_type, uint8_t protocol, int timeout_ms) {
   while (auto frame = receive(timeout_ms)) {
@@ -164,9 +173,12 @@ MirrorDevice::~MirrorDevice() {
 }
 
 void MirrorDevice::send(const Frame& frame) {
-  ASSERT_EQ(::send(fd_, frame.data(), frame.size(), 0), static_cast<ssize_t>(frame.size())) << std::strerror(errno);
+  ASSERT_EQ(::send(fd_, frame.data(), frame.size(), 0), static_cast<ssize_t>(frame.size()))
+      << std::strerror(errno);
 }
 
-std::optional<Frame> MirrorDevice::receive(int timeout_ms) { return receive_from(fd_, timeout_ms); }
+std::optional<Frame> MirrorDevice::receive(int timeout_ms) {
+  return receive_from(fd_, timeout_ms);
+}
 
 }  // namespace sallyport::test

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Runs the real sallyport-dataplane for a test, in a directory of its own and in the network namespace that the test
-// program made for itself; and the wires (veth) and mirrors (TAP, TUN) it is connected to.
+// Runs the real sallyport-dataplane for a test, in a directory of its own and in the network namespace that
+// the test program made for itself; and the wires (veth) and mirrors (TAP, TUN) it is connected to.
 #pragma once
 
 #include <sys/types.h>

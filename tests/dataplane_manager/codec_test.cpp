@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What validate() lets through and what it names wrong, value by value.
+#include "dataplane/manager/codec.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+namespace sallyport::dataplane {
+namespace {
+
+template <typename Message>
+api::Error verdict(const Message& message) {
+  const auto result = validate(std::as_bytes(std::span(&message, 1)));
+  if (result.ok()) return api::Error::kNone;
+  EXPECT_FALSE(result.failure().text.empty());
+  return result.failure().error;
+}
+
+api::SetInboundSa good_sa() {
+  auto sa = make_message<api::SetInboundSa>(api::Type::kSetInboundSa, 7);
+  sa.spi = 0x12300005;
+  sa.replay_window = 64;
+  sa.keys.algorithm = api::Algorithm::kAes128Gcm16;
+  sa.keys.key_bytes = 20;
+  sa.local.family = sa.remote.family = api::Family::kIpv4;
+  sa.local.bytes[0] = sa.remote.bytes[0] = 192;
+  sa.local_selector_count = sa.remote_selector_count = 1;
+  api::Selector any{};
+  any.family = api::Family::kIpv4;
+  any.port_to = 65535;
+  for (int i = 0; i < 4; ++i)
+    any.to[static_cast<size_t>(i)] = 255;
+  sa.local_selectors[0] = sa.remote_selectors[0] = any;
+  return sa;
+}
+
+struct Case {
+  const char* name;
+  std::function<void(api::SetInboundSa&)> spoil;
+  api::Error verdict;
+};
+
+class CodecTest : public testing::TestWithParam<Case> {};
+
+TEST_P(CodecTest, JudgesAnSa) {
+  auto sa = good_sa();
+  ASSERT_EQ(verdict(sa), api::Error::kNone);
+  GetParam().spoil(sa);
+  EXPECT_EQ(verdict(sa), GetParam().verdict);
+}
+
+using api::Error;
+using Sa = api::SetInboundSa;
+
+INSTANTIATE_TEST_SUITE_P(
+    Sa, CodecTest,
+    testing::Values(
+        Case{"Magic", [](Sa& sa) { ++sa.header.magic; }, Error::kMalformed},
+        Case{"Version", [](Sa& sa) { ++sa.header.version; }, Error::kMalformed},
+        Case{"UnknownType", [](Sa& sa) { sa.header.type = static_cast<api::Type>(99); }, Error::kMalformed},
+        Case{"AnotherType", [](Sa& sa) { sa.header.type = api::Type::kSetGroup; }, Error::kMalformed},
+        Case{"AnAnswer", [](Sa& sa) { sa.header.type = api::Type::kReply; }, Error::kMalformed},
+        Case{"FalseLength", [](Sa& sa) { --sa.header.length; }, Error::kMalformed},
+        Case{"Spi0", [](Sa& sa) { sa.spi = 0; }, Error::kInvalid},
+        Case{"Spi255", [](Sa& sa) { sa.spi = 255; }, Error::kInvalid},
+        Case{"Spi256", [](Sa& sa) { sa.spi = 256; }, Error::kNone},
+        Case{"WindowOff", [](Sa& sa) { sa.replay_window = 0; }, Error::kNone},
+        Case{"Window31", [](Sa& sa) { sa.replay_window = 31; }, Error::kInvalid},
+        Case{"Window4096", [](Sa& sa) { sa.replay_window = 4096; }, Error::kNone},
+        Case{"WindowAbsurd", [](Sa& sa) { sa.replay_window = 4097; }, Error::kInvalid},
+        Case{"Esn2", [](Sa& sa) { sa.esn = 2; }, Error::kMalformed},
+        Case{"Reserved", [](Sa& sa) { sa.reserved = 1; }, Error::kMalformed},
+        Case{"Algorithm", [](Sa& sa) { sa.keys.algorithm = static_cast<api::Algorithm>(77); },
+             Error::kUnsupported},
+        Case{"KeySize", [](Sa& sa) { sa.keys.key_bytes = 16; }, Error::kInvalid},
+        Case{"KeyTail", [](Sa& sa) { sa.keys.key[20] = 1; }, Error::kMalformed},
+        Case{"IntegrityKey", [](Sa& sa) { sa.keys.integrity_key_bytes = 20; }, Error::kInvalid},
+        Case{"NoRemote", [](Sa& sa) { sa.remote = {}; }, Error::kInvalid},
+        Case{"Family5", [](Sa& sa) { sa.remote.family = static_cast<api::Family>(5); }, Error::kMalformed},
+        Case{"MixedFamilies", [](Sa& sa) { sa.remote.family = api::Family::kIpv6; }, Error::kInvalid},
+        Case{"LongIpv4", [](Sa& sa) { sa.remote.bytes[4] = 1; }, Error::kMalformed},
+        Case{"EncapWithoutPorts", [](Sa& sa) { sa.encap = 1; }, Error::kInvalid},
+        Case{"NoSelector", [](Sa& sa) { sa.local_selector_count = 0; }, Error::kInvalid},
+        Case{"TooManySelectors", [](Sa& sa) { sa.local_selector_count = 33; }, Error::kMalformed},
+        Case{"EmptySelector", [](Sa& sa) { sa.local_selector_count = 2; }, Error::kMalformed},
+        Case{"RangeUpsideDown",
+             [](Sa& sa) {
+               sa.local_selectors[0].from = {255, 255, 255, 255};
+               sa.local_selectors[0].to = {};
+             },
+             Error::kInvalid},
+        Case{"PortsUpsideDown",
+             [](Sa& sa) {
+               sa.local_selectors[0].port_from = 2;
+               sa.local_selectors[0].port_to = 1;
+             },
+             Error::kInvalid}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(CodecTest, NamesPrefixesWithHostBits) {
+  auto route = make_message<api::SetRoute>(api::Type::kSetRoute, 1);
+  route.vrf_id = 1;
+  route.prefix.address.family = api::Family::kIpv4;
+  route.prefix.address.bytes = {10, 1, 128, 0};
+  route.prefix.length = 17;
+  EXPECT_EQ(verdict(route), api::Error::kNone);
+  route.prefix.length = 16;
+  EXPECT_EQ(verdict(route), api::Error::kInvalid);
+  route.prefix.length = 33;
+  EXPECT_EQ(verdict(route), api::Error::kInvalid);
+}
+
+TEST(CodecTest, RefusesNamesWithoutEnd) {
+  auto vrf = make_message<api::SetVrf>(api::Type::kSetVrf, 1);
+  vrf.vrf_id = 1;
+  EXPECT_EQ(verdict(vrf), api::Error::kInvalid);  // empty
+  set_text(vrf.name, "prod");
+  EXPECT_EQ(verdict(vrf), api::Error::kNone);
+  vrf.name.fill('x');
+  EXPECT_EQ(verdict(vrf), api::Error::kMalformed);
+  vrf.name = {};
+  set_text(vrf.name, "a\nb");
+  EXPECT_EQ(verdict(vrf), api::Error::kInvalid);
+}
+
+TEST(CodecTest, NeverReadsBeyondAShortMessage) {
+  const auto sa = good_sa();
+  const auto whole = std::as_bytes(std::span(&sa, 1));
+  for (size_t size = 0; size < whole.size(); ++size) {
+    std::vector<std::byte> cut(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(size));
+    EXPECT_FALSE(validate(cut).ok());
+    if (size < sizeof(api::Header)) continue;
+    const auto length = static_cast<uint32_t>(size);  // a header that agrees with the size does not help
+    std::memcpy(cut.data() + offsetof(api::Header, length), &length, sizeof length);
+    EXPECT_FALSE(validate(cut).ok());
+  }
+}
+
+}  // namespace
+}  // namespace sallyport::dataplane

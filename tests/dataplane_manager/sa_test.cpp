@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// SAs by the API, with OpenSSL as the peer: they carry packets both ways, outlive the process where they
+// must, and go without harm to what runs.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <set>
+
+#include "dataplane/api/shared_state.h"
+#include "tests/dataplane_manager/site.h"
+
+namespace sallyport::test {
+namespace {
+
+constexpr uint32_t kInboundSpi = 0x12300005, kOutboundSpi = 0xabcdef01, kSlot = 5;
+constexpr uint8_t kInboundKey = 0x51, kOutboundKey = 0x52;
+constexpr int kWaitMs = 3000, kSilenceMs = 300;
+
+class SaTest : public SiteTest {
+ protected:
+  void install_pair() {
+    expect_ok(client_.request(inbound_sa(kInboundSpi, kInboundKey)));
+    expect_ok(client_.request(outbound_sa(kOutboundSpi, kSlot, kOutboundKey)));
+  }
+  // The peer's packet number `sequence` comes out at the host.
+  bool arrives(uint64_t sequence, int wait_ms = kWaitMs) {
+    peer_sends_packet(peer_sends(kInboundSpi, kInboundKey), sequence, to_host(100));
+    return lan_.receive_kind(0x0800, 17, wait_ms).has_value();
+  }
+  // The sequence number of the ESP packet that the host's packet became; 0: none came.
+  uint64_t sent_sequence() {
+    host_sends_packet(100);
+    const auto frame = wan_.receive_kind(0x0800, 50, kWaitMs);
+    if (!frame) return 0;
+    const auto opened = dataplane::testing::open(peer_receives(kOutboundSpi, kOutboundKey), 0, ip_of(*frame));
+    EXPECT_TRUE(opened) << "the peer could not open our packet";
+    if (!opened) return 0;
+    EXPECT_EQ(opened->inner.size(), 100u);
+    EXPECT_TRUE(ivs_.insert(opened->iv).second) << "an IV was used twice under one key: " << opened->iv;
+    return opened->sequence_low;
+  }
+  void restart(int signal) {
+    gateway_.stop(signal);
+    client_ = ApiClient();
+    gateway_.start(client_);
+    program();
+  }
+
+  std::set<uint64_t> ivs_;
+};
+
+TEST_F(SaTest, CarryPacketsBothWays) {
+  install_pair();
+  peer_sends_packet(peer_sends(kInboundSpi, kInboundKey), 1, to_host(333));
+  const auto frame = lan_.receive_kind(0x0800, 17, kWaitMs);
+  ASSERT_TRUE(frame);
+  Frame expected = to_host(333);
+  expected[8] -= 1;  // TTL; and its checksum
+  dataplane::testing::put16(expected, 10, 0);
+  dataplane::testing::put16(expected, 10, dataplane::testing::internet_checksum(expected, 0, 20));
+  EXPECT_EQ(ip_of(*frame), expected);
+  EXPECT_TRUE(std::equal(kHostMac.begin(), kHostMac.end(), frame->begin()));
+  EXPECT_EQ(sent_sequence(), 1u);
+  EXPECT_EQ(sent_sequence(), 2u);
+}
+
+TEST_F(SaTest, StayAsTheyAreWhenSetAgain) {
+  install_pair();
+  ASSERT_TRUE(arrives(1));
+  EXPECT_EQ(sent_sequence(), 1u);
+  install_pair();
+  EXPECT_FALSE(arrives(1, kSilenceMs)) << "the replay window was opened again";
+  EXPECT_EQ(sent_sequence(), 2u);
+  auto other = inbound_sa(kInboundSpi, kInboundKey);
+  other.esn = 1;
+  EXPECT_EQ(client_.request(other).error, api::Error::kInUse);
+  EXPECT_EQ(client_.request(inbound_sa(kInboundSpi + (1 << 20), 1)).error, api::Error::kInUse);
+}
+
+TEST_F(SaTest, KeepSequenceAndWindowWhenTheyMove) {
+  install_pair();
+  ASSERT_TRUE(arrives(1));
+  EXPECT_EQ(sent_sequence(), 1u);
+  auto move = ApiClient::make<api::UpdateSa>(api::Type::kUpdateSa);
+  move.direction = api::Direction::kOutbound;
+  move.slot = kSlot;
+  move.spi = kOutboundSpi;
+  move.local = address(kGatewayAddress);
+  move.remote = address(kPeerAddress + 1);
+  expect_ok(client_.request(move));
+  host_sends_packet(100);
+  const auto frame = wan_.receive_kind(0x0800, 50, kWaitMs);
+  ASSERT_TRUE(frame);
+  auto peer = peer_receives(kOutboundSpi, kOutboundKey);
+  peer.destination = kPeerAddress + 1;
+  const auto opened = dataplane::testing::open(peer, 0, ip_of(*frame));
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(opened->sequence_low, 2u);
+  const auto dumped = client_.dump<api::SetOutboundSa>(api::Type::kSetOutboundSa);
+  ASSERT_EQ(dumped.size(), 1u);
+  EXPECT_EQ(dumped[0].remote.bytes, address(kPeerAddress + 1).bytes);
+  move.spi = 0x7777;
+  EXPECT_EQ(client_.request(move).error, api::Error::kNotFound);
+}
+
+TEST_F(SaTest, AreDumpedWithoutKeys) {
+  install_pair();
+  const auto inbound = client_.dump<api::SetInboundSa>(api::Type::kSetInboundSa);
+  const auto outbound = client_.dump<api::SetOutboundSa>(api::Type::kSetOutboundSa);
+  ASSERT_EQ(inbound.size(), 1u);
+  ASSERT_EQ(outbound.size(), 1u);
+  auto expected = inbound_sa(kInboundSpi, kInboundKey);
+  expected.keys.key = {};
+  expected.header = inbound[0].header;
+  EXPECT_EQ(std::memcmp(&inbound[0], &expected, sizeof expected), 0);
+  EXPECT_EQ(outbound[0].keys.key, decltype(outbound[0].keys.key){});
+  EXPECT_EQ(outbound[0].activate, 1);
+  const auto tunnels = client_.dump<api::SetTunnel>(api::Type::kSetTunnel);
+  ASSERT_EQ(tunnels.size(), 1u);
+  EXPECT_EQ(tunnels[0].outbound_slot, kSlot);
+  EXPECT_EQ(tunnels[0].path_mtu_bytes, 1500);
+  EXPECT_EQ(gateway_.log().find("5151"), std::string::npos);
+}
+
+TEST_F(SaTest, ResumeAfterACrash) {
+  install_pair();
+  ASSERT_TRUE(arrives(1));
+  ASSERT_TRUE(arrives(7));
+  for (uint64_t expected = 1; expected <= 5; ++expected)
+    EXPECT_EQ(sent_sequence(), expected);
+  restart(SIGKILL);
+  auto again = outbound_sa(kOutboundSpi, kSlot, kOutboundKey);
+  again.may_have_sent = 1;
+  expect_ok(client_.request(again));
+  expect_ok(client_.request(inbound_sa(kInboundSpi, kInboundKey)));
+  const uint64_t resumed = sent_sequence();
+  EXPECT_GT(resumed, 5u);
+  EXPECT_LE(resumed, 2 * api::kSequenceReservation);
+  EXPECT_FALSE(arrives(7, kSilenceMs)) << "accepted a second time after the crash";
+  EXPECT_FALSE(arrives(6, kSilenceMs)) << "the restarted window must be closed at its right edge";
+  EXPECT_TRUE(arrives(8));
+}
+
+TEST_F(SaTest, AreRefusedWithoutARecordOfWhatTheySent) {
+  auto unknown = outbound_sa(kOutboundSpi, kSlot, kOutboundKey);
+  unknown.may_have_sent = 1;
+  const auto reply = client_.request(unknown);
+  EXPECT_EQ(reply.error, api::Error::kUnsafe);
+  EXPECT_STRNE(reply.text.data(), "");
+  EXPECT_TRUE(client_.dump<api::SetOutboundSa>(api::Type::kSetOutboundSa).empty());
+}
+
+TEST_F(SaTest, AreDeletedUnderTraffic) {
+  install_pair();
+  constexpr uint32_t kOther = 0x45600006;
+  expect_ok(client_.request(inbound_sa(kOther, 0x61)));
+  for (uint64_t sequence = 1; sequence <= 200; ++sequence) {
+    peer_sends_packet(peer_sends(kOther, 0x61), sequence, to_host(100));
+    if (sequence == 100) {
+      expect_ok(delete_sa(api::Direction::kInbound, kSlot, kInboundSpi));
+      expect_ok(delete_sa(api::Direction::kOutbound, kSlot, kOutboundSpi));
+    }
+  }
+  for (int i = 0; i < 200; ++i)
+    ASSERT_TRUE(lan_.receive_kind(0x0800, 17, kWaitMs)) << "lost packet " << i;
+  EXPECT_FALSE(arrives(1, kSilenceMs));
+  EXPECT_EQ(delete_sa(api::Direction::kInbound, kSlot, kInboundSpi).error, api::Error::kNotFound);
+  EXPECT_EQ(client_.dump<api::SetTunnel>(api::Type::kSetTunnel).at(0).outbound_slot, api::kNone);
+  install_pair();  // the rows were cleared: a new life from the start
+  EXPECT_EQ(sent_sequence(), 1u);
+  EXPECT_TRUE(arrives(1));
+}
+
+TEST_F(SaTest, CountInSharedMemory) {
+  install_pair();
+  ASSERT_TRUE(arrives(1));
+  ASSERT_TRUE(arrives(2));
+  EXPECT_FALSE(arrives(2, kSilenceMs));
+  EXPECT_EQ(sent_sequence(), 1u);
+  const int fd = open(client_.hello().shared_state_path.data(), O_RDONLY | O_CLOEXEC);
+  ASSERT_GE(fd, 0);
+  const off_t size = lseek(fd, 0, SEEK_END);
+  const auto* base =
+      static_cast<const std::byte*>(mmap(nullptr, static_cast<size_t>(size), PROT_READ, MAP_SHARED, fd, 0));
+  close(fd);
+  const auto& header = *reinterpret_cast<const api::SharedStateHeader*>(base);
+  EXPECT_EQ(header.magic, api::kSharedStateMagic);
+  EXPECT_EQ(header.workers, GatewayProcess::kWorkers + 1);
+  const auto& inbound = reinterpret_cast<const api::InboundRow*>(base + header.inbound_offset)[kSlot];
+  const auto& outbound = reinterpret_cast<const api::OutboundRow*>(base + header.outbound_offset)[kSlot];
+  EXPECT_EQ(inbound.spi, kInboundSpi);
+  EXPECT_EQ(inbound.packets, 2u);
+  EXPECT_EQ(inbound.bytes, 200u);
+  EXPECT_EQ(inbound.right_edge, 2u);
+  EXPECT_EQ(inbound.replayed, 1u);
+  EXPECT_EQ(outbound.packets, 1u);
+  EXPECT_EQ(outbound.bytes, 100u);
+  EXPECT_GE(outbound.reserved_sequence, 2u);
+  munmap(const_cast<std::byte*>(base), static_cast<size_t>(size));
+}
+
+}  // namespace
+}  // namespace sallyport::test
