@@ -7,7 +7,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fstream>
-#include <map>
 
 #include "dataplane/api/messages.h"
 
@@ -66,6 +65,7 @@ Failure check_hugepages(const Options& options) {
 Result<Options> parse_options(int argc, const char* const* argv) {
   Options options;
   bool huge = false, no_huge = false;
+  std::string idle = "poll", log_level = "info";
   CLI::App app(
       "The packet path of a Sallyport gateway. scripts/gateway starts it; sallyportd tells it what to do.",
       "sallyport-dataplane");
@@ -74,9 +74,9 @@ Result<Options> parse_options(int argc, const char* const* argv) {
   app.add_option("--workers", options.worker_cores, "Cores of the workers, as in 1,2")
       ->delimiter(',')
       ->required();
-  app.add_option("--idle", options.idle, "What a worker without packets does: poll or sleep")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, IdleMode>{{"poll", IdleMode::kPoll}, {"sleep", IdleMode::kSleep}}));
+  app.add_option("--idle", idle, "What a worker without packets does")
+      ->check(CLI::IsMember({"poll", "sleep"}))
+      ->capture_default_str();
   auto* huge_flag = app.add_flag("--huge", huge, "Packet buffers in hugepages (the default)");
   app.add_flag("--no-huge", no_huge, "Packet buffers in ordinary memory: slower, no PCI devices")
       ->excludes(huge_flag);
@@ -88,12 +88,9 @@ Result<Options> parse_options(int argc, const char* const* argv) {
       ->check(CLI::Range(1280u, 9600u));
   app.add_option("--state", options.state_file,
                  "The shared-state file, on a tmpfs; default: state in the run directory");
-  app.add_option("--log-level", options.log_level, "debug, info, warning or error")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, spdlog::level::level_enum>{{"debug", spdlog::level::debug},
-                                                           {"info", spdlog::level::info},
-                                                           {"warning", spdlog::level::warn},
-                                                           {"error", spdlog::level::err}}));
+  app.add_option("--log-level", log_level, "How much goes to standard error")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->capture_default_str();
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -105,6 +102,8 @@ Result<Options> parse_options(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     return wrong(std::string(error.what()) + "; see sallyport-dataplane --help");
   }
+  options.idle = idle == "sleep" ? IdleMode::kSleep : IdleMode::kPoll;
+  options.log_level = spdlog::level::from_str(log_level);
   if (no_huge) options.memory_kind = MemoryKind::kNoHuge;
   if (options.state_file.empty()) options.state_file = options.run_dir / "state";
   return options;

@@ -63,13 +63,13 @@ TEST_F(ApiTest, GivesBackWhatWasSet) {
   ASSERT_EQ(neighbours.size(), 2u);
   EXPECT_EQ(neighbours[1].mac, kHostMac);
   const auto groups = client_.dump<api::SetGroup>(api::Type::kSetGroup);
-  ASSERT_EQ(groups.size(), 3u);
+  ASSERT_EQ(groups.size(), 4u);
   EXPECT_STREQ(groups[0].name.data(), "group1");
   EXPECT_EQ(groups[0].members[0].id, kTunnel);
   const auto routes = client_.dump<api::SetRoute>(api::Type::kSetRoute);
-  ASSERT_EQ(routes.size(), 3u);
-  EXPECT_EQ(routes[2].prefix.length, 16);
-  EXPECT_EQ(routes[2].group_id, kTunnelGroup);
+  ASSERT_EQ(routes.size(), 4u);
+  EXPECT_EQ(routes[3].prefix.length, 16);
+  EXPECT_EQ(routes[3].group_id, kTunnelGroup);
   EXPECT_STREQ(client_.dump<api::SetTunnel>(api::Type::kSetTunnel).at(0).name.data(), "prod-berlin-a-1");
   for (const auto& port : ports)
     expect_ok(client_.request(port));  // as it could be sent back
@@ -77,7 +77,7 @@ TEST_F(ApiTest, GivesBackWhatWasSet) {
     expect_ok(client_.request(group));
   for (const auto& route : routes)
     expect_ok(client_.request(route));
-  EXPECT_EQ(client_.dump<api::SetRoute>(api::Type::kSetRoute).size(), 3u);
+  EXPECT_EQ(client_.dump<api::SetRoute>(api::Type::kSetRoute).size(), 4u);
 }
 
 TEST_F(ApiTest, RefusesToDeleteWhatIsReferredTo) {
@@ -97,7 +97,7 @@ TEST_F(ApiTest, TakesEverythingDownAndUpAgain) {
       message.prefix = route.prefix;
       expect_ok(client_.request(message));
     }
-    for (const uint32_t group : {kTunnelGroup, kHostGroup, kConnectedGroup})
+    for (const uint32_t group : {kTunnelGroup, kHostGroup, kConnectedGroup, kLocalGroup})
       expect_ok(delete_by_id(api::Type::kDeleteGroup, group));
     expect_ok(delete_by_id(api::Type::kDeleteTunnel, kTunnel));
     for (const uint32_t neighbour : {kNextHopNeighbour, kHostNeighbour})

@@ -23,7 +23,7 @@ inline constexpr uint32_t kGatewayAddress = 0xc6336401, kNextHopAddress = 0xc633
 inline constexpr uint32_t kLanAddress = 0x0a010001, kHostAddress = 0x0a010002, kFarHostAddress = 0x0a020002;
 inline constexpr uint32_t kWanPort = 0, kLanPort = 1, kVrf = 1, kTunnel = 3;
 inline constexpr uint32_t kNextHopNeighbour = 1, kHostNeighbour = 2;
-inline constexpr uint32_t kTunnelGroup = 1, kHostGroup = 2, kConnectedGroup = 3;
+inline constexpr uint32_t kTunnelGroup = 1, kHostGroup = 2, kConnectedGroup = 3, kLocalGroup = 4;
 inline constexpr api::Mac kNextHopMac = {2, 0, 0, 0, 0, 1}, kHostMac = {2, 0, 0, 0, 0, 2};
 
 inline api::Address address(uint32_t host_order) {
@@ -99,6 +99,8 @@ class SiteTest : public testing::Test {
     set_group(kTunnelGroup, api::MemberKind::kTunnel, kTunnel);
     set_group(kHostGroup, api::MemberKind::kNeighbour, kHostNeighbour);
     set_group(kConnectedGroup, api::MemberKind::kConnected, kLanPort);
+    set_group(kLocalGroup, api::MemberKind::kLocal, 0);
+    set_route(kLanAddress, 32, kLocalGroup);
     set_route(0x0a020000, 16, kTunnelGroup);
     set_route(kHostAddress, 32, kHostGroup);
     set_route(0x0a010000, 24, kConnectedGroup);
