@@ -150,3 +150,23 @@ def test_no_outbound_sa_without_its_inbound(lab, connect):
     lab.b.load()
     assert "failed" in lab.a.swanctl("--initiate", "--child", "tunnel", check=False)
     assert len(b.adds(True)) == 1 and b.adds(False) == [] and b.sas == {}
+
+
+def test_a_failed_child_sa_is_not_taken_for_the_next(lab, connect):
+    """The threads that failed to install one CHILD_SA later add the outbound SA of another."""
+    a, b = establish(lab, connect)
+    a.refuse = True
+    for number in range(12):
+        lab.a.swanctl("--rekey", "--child", "tunnel", check=False)
+        a.wait(lambda r: len(r.of(feed.SA_DEL)) == number + 1)
+        time.sleep(0.05)
+    a.refuse = False
+    count = len(a.adds(True))
+    lab.a.swanctl("--rekey", "--child", "tunnel")  # b has the old CHILD_SA as REKEYED and would not rekey it
+    a.wait(lambda r: len(r.adds(False)) == 2)
+    for number in range(8):
+        time.sleep(0.1)
+        lab.b.swanctl("--rekey", "--child", "tunnel")
+        a.wait(lambda r: len(r.adds(False)) == number + 3)
+        assert a.adds(False)[-1].slot == a.adds(True)[-1].slot
+    assert len(a.adds(True)) == count + 9

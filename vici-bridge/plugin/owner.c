@@ -63,14 +63,16 @@ uint32_t owner_describe(struct sp_feed_sa* sa) {
   sa->ike_id = ike_sa->get_unique_id(ike_sa);
   snprintf(sa->ike_name, sizeof(sa->ike_name), "%s", ike_sa->get_name(ike_sa));
   owner_put_identities(ike_sa, sa->local_id, sa->remote_id);
-  if (installing.child_id && installing.ike_id == sa->ike_id &&
+  // The list goes first: this thread may still remember a CHILD_SA that failed and was destroyed elsewhere.
+  uint32_t inbound_spi = sa->inbound ? 0 : describe_from_list(ike_sa, sa);
+  if (!inbound_spi && installing.child_id && installing.ike_id == sa->ike_id &&
       (!sa->inbound || installing.inbound_spi == sa->spi)) {
+    inbound_spi = installing.inbound_spi;
     sa->child_id = installing.child_id;
-    sa->slot = installing.inbound_spi & SP_SLOT_MASK;
+    sa->slot = inbound_spi & SP_SLOT_MASK;
     snprintf(sa->child_name, sizeof(sa->child_name), "%s", installing.child_name);
-    return installing.inbound_spi;
   }
-  return sa->inbound ? 0 : describe_from_list(ike_sa, sa);
+  return inbound_spi;
 }
 
 // Whether the connection can have more than one peer at a time.
