@@ -143,7 +143,7 @@ class Reader:
 
     def __init__(self, path, workers=2, slots=1024, live=(), greet=True, ack=True, heartbeat=True, refuse=False):
         self.ack, self.heartbeat, self.refuse = ack, heartbeat, refuse
-        self.messages, self.closed = [], False
+        self.messages, self.closed, self.broken = [], False, None
         self.changed = threading.Condition()
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.connect(str(path))
@@ -187,7 +187,12 @@ class Reader:
                     self.closed = True
                     self.changed.notify_all()
                 return
-            self._take(data)
+            try:
+                self._take(data)
+            except OSError:
+                pass  # the plugin went while we answered: the next recv says so
+            except Exception as error:  # for the thread that waits
+                self.broken = error
 
     def _take(self, data):
         head = Header.from_buffer_copy(data)
@@ -211,6 +216,8 @@ class Reader:
         end = time.monotonic() + timeout
         with self.changed:
             while not (value := condition(self)):
+                if self.broken:
+                    raise self.broken
                 left = end - time.monotonic()
                 if left <= 0 or not self.changed.wait(left):
                     raise AssertionError("the feed did not bring what was waited for; it brought types "
@@ -233,6 +240,8 @@ class Reader:
         self.socket.close()
         for thread in self.threads:
             thread.join(2)
+        if self.broken:
+            raise self.broken
 
 
 def selectors(sa):
