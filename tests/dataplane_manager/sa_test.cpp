@@ -173,6 +173,76 @@ TEST_F(SaTest, AreDeletedUnderTraffic) {
   EXPECT_TRUE(arrives(1));
 }
 
+TEST_F(SaTest, LearnAPathMtuFromARouterThatQuotesThem) {
+  install_pair();
+  host_sends_packet(100);
+  const auto frame = wan_.receive_kind(0x0800, 50, kWaitMs);
+  ASSERT_TRUE(frame);
+  const Frame sent = ip_of(*frame);
+  const auto tell = [&](uint16_t mtu_bytes, uint8_t spi_byte) {
+    Frame icmp(8);
+    icmp[0] = 3;  // RFC 1191: fragmentation needed
+    icmp[1] = 4;
+    dataplane::testing::put16(icmp, 6, mtu_bytes);
+    icmp.insert(icmp.end(), sent.begin(), sent.begin() + 28);
+    icmp[8 + 20] = spi_byte;
+    dataplane::testing::put16(icmp, 2, dataplane::testing::internet_checksum(icmp, 0, icmp.size()));
+    Ipv4Fields fields;
+    fields.source = kNextHopAddress;
+    fields.destination = kGatewayAddress;
+    fields.protocol = 1;
+    wan_.send(ethernet(wan_mac_, kNextHopMac, 0x0800, ipv4(icmp, fields)));
+  };
+  tell(1300, 0x11);  // an SPI that is nobody's
+  EXPECT_FALSE(client_.wait_event<api::PathMtuChanged>(api::Type::kPathMtuChanged, kSilenceMs));
+  tell(1400, sent[20]);
+  const auto event = client_.wait_event<api::PathMtuChanged>(api::Type::kPathMtuChanged, kWaitMs);
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->tunnel_id, kTunnel);
+  EXPECT_EQ(event->path_mtu_bytes, 1400u);
+  tell(100, sent[20]);
+  EXPECT_EQ(client_.wait_event<api::PathMtuChanged>(api::Type::kPathMtuChanged, kWaitMs)->path_mtu_bytes,
+            576u);
+}
+
+TEST_F(SaTest, TellWhenTheyExpire) {
+  auto sa = outbound_sa(kOutboundSpi, kSlot, kOutboundKey);
+  sa.lifetimes.soft_packets = 2;
+  sa.lifetimes.hard_packets = 4;
+  expect_ok(client_.request(sa));
+  for (int i = 0; i < 6; ++i)
+    host_sends_packet(100);
+  const auto soft = client_.wait_event<api::SaExpired>(api::Type::kSaExpired, kWaitMs);
+  ASSERT_TRUE(soft);
+  EXPECT_EQ(soft->direction, api::Direction::kOutbound);
+  EXPECT_EQ(soft->spi, kOutboundSpi);
+  EXPECT_EQ(soft->slot, kSlot);
+  EXPECT_EQ(soft->hard, 0);
+  EXPECT_EQ(soft->cause, api::ExpireCause::kPackets);
+  const auto hard = client_.wait_event<api::SaExpired>(api::Type::kSaExpired, kWaitMs);
+  ASSERT_TRUE(hard);
+  EXPECT_EQ(hard->hard, 1);
+}
+
+TEST_F(SaTest, FollowAPeerWhoseNatMoved) {
+  auto sa = inbound_sa(kInboundSpi, kInboundKey);
+  sa.encap = 1;
+  sa.local_port = sa.remote_port = 4500;
+  expect_ok(client_.request(sa));
+  auto peer = peer_sends(kInboundSpi, kInboundKey);
+  peer.encap = true;
+  peer_sends_packet(peer, 1, to_host(100));
+  EXPECT_TRUE(lan_.receive_kind(0x0800, 17, kWaitMs));
+  peer.source_port = 40000;
+  peer_sends_packet(peer, 2, to_host(100));
+  EXPECT_TRUE(lan_.receive_kind(0x0800, 17, kWaitMs));
+  const auto moved = client_.wait_event<api::PeerMoved>(api::Type::kPeerMoved, kWaitMs);
+  ASSERT_TRUE(moved);
+  EXPECT_EQ(moved->spi, kInboundSpi);
+  EXPECT_EQ(moved->remote_port, 40000);
+  EXPECT_EQ(moved->remote.bytes, address(kPeerAddress).bytes);
+}
+
 TEST_F(SaTest, CountInSharedMemory) {
   install_pair();
   ASSERT_TRUE(arrives(1));
