@@ -6,6 +6,7 @@
 #include <regex>
 
 #include "control/config/sections.h"
+#include "control/config/yaml_text.h"
 
 namespace sallyport::control {
 
@@ -243,13 +244,14 @@ ParseResult parse(std::string_view text, const std::string& file_name, const std
     return result;
   }
   try {
-    const auto documents = YAML::LoadAll(std::string(text));
-    if (documents.size() > 1) {
-      const auto mark = documents[1].Mark();
-      reader.error(Place{static_cast<uint32_t>(mark.line + 1), 1}, "a second YAML document in the file",
-                   "remove the line '---' between them");
+    const YamlDocument document = load_document(std::string(text));
+    if (document.second) {
+      reader.error(Place{static_cast<uint32_t>(document.second->line + 1),
+                         static_cast<uint32_t>(document.second->column + 1)},
+                   "text behind the end of the YAML document",
+                   "the file holds one mapping of keys to values");
     }
-    const Value root{documents.empty() ? YAML::Node() : documents[0], Place{}, ""};
+    const Value root{document.root, Place{}, ""};
     Section top(reader, root);
     parse_gateway(top, result.gateway);
     check_references(reader, result.gateway);

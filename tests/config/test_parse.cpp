@@ -150,7 +150,14 @@ TEST_F(ConfigTest, CertificatesAndIdentitiesPerAddress) {
 TEST_F(ConfigTest, TextThatIsNotYaml) {
   EXPECT_EQ(parse_text("gateway: [1\n").errors.size(), 1u);
   EXPECT_EQ(parse_text("").errors.size(), 1u);
-  EXPECT_EQ(parse_text("a: 1\n---\nb: 2\n").errors.front().line, 1u);
+  EXPECT_EQ(
+      listing(parse_text("---\nports: {}\n---\nb: 2\n"), directory_),
+      "gateway.yaml:1:1: 'gateway' is missing (gateway: {name: hq, workers: [1]})\n"
+      "gateway.yaml:3:1: text behind the end of the YAML document (the file holds one mapping of keys to "
+      "values)\n");
+  for (const char* text : {",", "'x' , y", "[a] , b", "- a\n, ", "...", "]", "%YAML 1.2", "a: &x [*x]"}) {
+    EXPECT_FALSE(parse_text(text).ok()) << text;
+  }
   EXPECT_EQ(parse_text(std::string(5u << 20, '#')).errors.size(), 1u);
   const std::string deep(20000, '[');
   EXPECT_FALSE(parse_text("gateway: " + deep).ok());
