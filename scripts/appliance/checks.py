@@ -20,19 +20,32 @@ def netns(name):
         raise Fault(f"--netns {name}: no such network namespace", f"ip netns add {name}")
 
 
+def one_line(report):
+    """The first mistake that `sallyport check` reports, its hint beside it, and how many there are."""
+    lines = [line for line in report.strip().splitlines() if line.strip()]
+    mistakes = [number for number, line in enumerate(lines) if re.match(r"\S.*:\d+:\d+: ", line)]
+    if not mistakes:
+        return lines[-1].removeprefix("sallyport: ") if lines else ""
+    first = lines[mistakes[0]]
+    following = lines[mistakes[0] + 1:mistakes[1] if len(mistakes) > 1 else None]
+    hint = next((line.strip().removeprefix("hint: ") for line in following if line.strip().startswith("hint: ")), "")
+    more = f"; {len(mistakes) - 1} more: sallyport check" if len(mistakes) > 1 else ""
+    return first + (f" ({hint}{more})" if hint or more else "")
+
+
 def config(programs, path):
     """The configuration's own mistakes, as `sallyport check` words them."""
     if not path.is_file():
         raise Fault(f"--config {path}: no such file")
     asked = subprocess.run([programs.cli, "check", path], capture_output=True, text=True)
     if asked.returncode != 0:
-        raise Fault((asked.stderr or asked.stdout).strip() or f"{path} is not valid")
+        raise Fault(one_line(asked.stderr or asked.stdout) or f"{path} is not valid")
 
 
 def dataplane_options(programs, path):
     asked = subprocess.run([programs.cli, "dataplane-args", path], capture_output=True, text=True)
     if asked.returncode != 0:
-        raise Fault((asked.stderr or asked.stdout).strip())
+        raise Fault(one_line(asked.stderr or asked.stdout) or f"{path} is not valid")
     return shlex.split(asked.stdout)
 
 
