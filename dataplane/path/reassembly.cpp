@@ -10,12 +10,13 @@
 namespace sallyport::dataplane {
 
 namespace {
-constexpr uint32_t kBucketEntries = 16;  // of the hash table; a power of two
+// Of the hash table, powers of two; twice the room, so that a full bucket is rare.
+constexpr uint32_t kBucketEntries = 16, kBuckets = Reassembler::kMaxDatagrams * 2 / kBucketEntries;
 }
 
 std::unique_ptr<Reassembler> Reassembler::create(int socket_id) {
   rte_ip_frag_tbl* table =
-      rte_ip_frag_table_create(kMaxDatagrams, kBucketEntries, kMaxDatagrams, kTimeoutNs, socket_id);
+      rte_ip_frag_table_create(kBuckets, kBucketEntries, kMaxDatagrams, kTimeoutNs, socket_id);
   return table == nullptr ? nullptr : std::unique_ptr<Reassembler>(new Reassembler(table));
 }
 
