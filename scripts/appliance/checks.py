@@ -29,8 +29,9 @@ def one_line(report):
     first = lines[mistakes[0]]
     following = lines[mistakes[0] + 1:mistakes[1] if len(mistakes) > 1 else None]
     hint = next((line.strip().removeprefix("hint: ") for line in following if line.strip().startswith("hint: ")), "")
-    more = f"; {len(mistakes) - 1} more: sallyport check" if len(mistakes) > 1 else ""
-    return first + (f" ({hint}{more})" if hint or more else "")
+    more = f"{len(mistakes) - 1} more: sallyport check" if len(mistakes) > 1 else ""
+    beside = "; ".join(text for text in (hint, more) if text)
+    return first + (f" ({beside})" if beside else "")
 
 
 def config(programs, path):
