@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/networks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <system_error>
+
+namespace sallyport::control {
+namespace {
+
+constexpr uint32_t kFirstSourceTable = 5300;  // one for each public address; also the rules' priorities
+constexpr uint32_t kMainTable = 254;
+
+// LAN port -> virtual network.
+std::map<std::string, std::string> lan_ports(const Gateway& gateway) {
+  std::map<std::string, std::string> ports;
+  for (const auto& [name, network] : gateway.virtual_networks) {
+    for (const auto& [port, addresses] : network.ports)
+      ports[port] = name;
+  }
+  return ports;
+}
+
+std::set<std::string> public_ports(const Gateway& gateway) {
+  std::set<std::string> ports;
+  for (const auto& [name, address] : gateway.public_addresses)
+    ports.insert(address.port);
+  return ports;
+}
+
+std::vector<InterfaceAddress> public_addresses_on(const Gateway& gateway, const std::string& port) {
+  std::vector<InterfaceAddress> addresses;
+  for (const auto& [name, address] : gateway.public_addresses) {
+    if (address.port == port) addresses.push_back(address.address);
+  }
+  return addresses;
+}
+
+std::vector<InterfaceAddress> lan_addresses(const Gateway& gateway, const std::string& network,
+                                            const std::string& port) {
+  const auto found = gateway.virtual_networks.find(network);
+  if (found == gateway.virtual_networks.end()) return {};
+  const auto addresses = found->second.ports.find(port);
+  return addresses == found->second.ports.end() ? std::vector<InterfaceAddress>{} : addresses->second;
+}
+
+}  // namespace
+
+Networks::Networks(asio::io_context& io, std::string netns_prefix,
+                   std::function<void(const std::string&)> on_change)
+    : io_(io), prefix_(std::move(netns_prefix)), on_change_(std::move(on_change)) {
+  public_ = std::make_unique<NetlinkFollower>(io_, "", [this] { on_change_(""); });
+}
+
+NetlinkFollower* Networks::virtual_network(const std::string& name) {
+  const auto it = inside_.find(name);
+  return it == inside_.end() ? nullptr : it->second.follower.get();
+}
+
+Mirror* Networks::port_mirror(const std::string& port) {
+  const auto it = ports_.find(port);
+  return it == ports_.end() ? nullptr : it->second.get();
+}
+
+Mirror* Networks::tunnel_mirror(const std::string& virtual_network) {
+  const auto it = inside_.find(virtual_network);
+  return it == inside_.end() ? nullptr : it->second.tunnel_mirror.get();
+}
+
+NetlinkFollower* Networks::follower_of_port(const std::string& port) {
+  if (!ports_.contains(port)) return nullptr;
+  const auto network = network_of_port_.find(port);
+  return network == network_of_port_.end() ? public_.get() : virtual_network(network->second);
+}
+
+void Networks::set_mac(const std::string& port, const api::Mac& mac) {
+  if (NetlinkFollower* follower = follower_of_port(port))
+    port_mirror(port)->set_mac(follower->netlink(), mac);
+}
+
+void Networks::manage_neighbour(const std::string& port, const IpAddress& address) {
+  NetlinkFollower* follower = follower_of_port(port);
+  if (follower == nullptr) return;
+  const uint32_t link = port_mirror(port)->link();
+  const auto known = follower->view().neighbours.find({link, address});
+  if (known != follower->view().neighbours.end() && known->second.managed) return;
+  follower->netlink().manage_neighbour(link, address);
+}
+
+void Networks::apply(const Gateway& wanted) {
+  remove_old(wanted);
+  for (const auto& [name, network] : wanted.virtual_networks)
+    make_virtual_network(network, wanted);
+  make_public_ports(wanted);
+  sync_source_routing(wanted);
+  applied_ = wanted;
+}
+
+void Networks::remove_old(const Gateway& wanted) {
+  const auto lan = lan_ports(wanted);
+  const auto wan = public_ports(wanted);
+  std::erase_if(ports_, [&](const auto& entry) {
+    const auto& name = entry.first;
+    const auto was = network_of_port_.find(name);
+    const bool was_public = was == network_of_port_.end();
+    const auto now = lan.find(name);
+    if (was_public ? wan.contains(name) : now != lan.end() && now->second == was->second) return false;
+    NetlinkFollower* follower = follower_of_port(name);
+    if (follower != nullptr)
+      delete_mirror(follower->netlink(), was_public ? "" : netns_of(was->second), name);
+    network_of_port_.erase(name);
+    return true;
+  });
+  std::erase_if(made_.public_mirrors, [&](const std::string& name) {
+    if (wan.contains(name)) return false;
+    delete_mirror(public_->netlink(), "", name);
+    return true;
+  });
+  std::erase_if(inside_, [&](const auto& entry) { return !wanted.virtual_networks.contains(entry.first); });
+  std::erase_if(made_.namespaces, [&](const std::string& name) {
+    const bool is_wanted =
+        name.starts_with(prefix_) && wanted.virtual_networks.contains(name.substr(prefix_.size()));
+    if (is_wanted) return false;
+    delete_netns(name);
+    return true;
+  });
+}
+
+void Networks::make_virtual_network(const VirtualNetwork& network, const Gateway& wanted) {
+  const NetnsName netns = netns_of(network.name);
+  Inside& inside = inside_[network.name];
+  if (!inside.follower) {
+    made_.namespaces.insert(netns);
+    create_netns(netns);
+    inside.follower =
+        std::make_unique<NetlinkFollower>(io_, netns, [this, name = network.name] { on_change_(name); });
+    prepare_virtual_network(inside.follower->netlink(), netns);
+  }
+  RtNetlink& netlink = inside.follower->netlink();
+  if (!inside.tunnel_mirror) {
+    inside.tunnel_mirror = std::make_unique<Mirror>(netlink, netns, kTunnelMirror, MirrorDevice::kTun);
+  }
+  for (const auto& [port, addresses] : network.ports) {
+    auto& mirror = ports_[port];
+    if (!mirror) {
+      network_of_port_[port] = network.name;
+      mirror = std::make_unique<Mirror>(netlink, netns, port, MirrorDevice::kTap);
+    }
+    mirror->set_mtu(netlink, wanted.ports.at(port).mtu_bytes);
+    sync_addresses(netlink, mirror->link(), addresses, lan_addresses(applied_, network.name, port));
+  }
+}
+
+void Networks::make_public_ports(const Gateway& wanted) {
+  RtNetlink& netlink = public_->netlink();
+  for (const std::string& port : public_ports(wanted)) {
+    auto& mirror = ports_[port];
+    if (!mirror) {
+      made_.public_mirrors.insert(port);
+      mirror = std::make_unique<Mirror>(netlink, "", port, MirrorDevice::kTap);
+    }
+    mirror->set_mtu(netlink, wanted.ports.at(port).mtu_bytes);
+    sync_addresses(netlink, mirror->link(), public_addresses_on(wanted, port),
+                   public_addresses_on(applied_, port));
+  }
+}
+
+// What a public address sends leaves by its own port, whatever table main says.
+void Networks::sync_source_routing(const Gateway& wanted) {
+  RtNetlink& netlink = public_->netlink();
+  std::vector<KernelRule> rules;
+  uint32_t table = kFirstSourceTable;
+  for (const auto& [name, address] : wanted.public_addresses) {
+    const uint32_t link = port_mirror(address.port)->link();
+    KernelRoute connected;
+    connected.table = table;
+    connected.prefix = address.address.prefix();
+    connected.next_hops = {{link, std::nullopt, 1}};
+    netlink.replace_route(connected);
+    KernelRoute everything;
+    everything.table = table;
+    everything.prefix.address.version = address.address.address.version;
+    everything.next_hops = {{link, address.next_hop, 1}};
+    netlink.replace_route(everything);
+    rules.push_back({address.address.address, table, table});
+    manage_neighbour(address.port, address.next_hop);
+    ++table;
+  }
+  const std::vector<KernelRule> present = netlink.own_rules();
+  for (const KernelRule& rule : rules) {
+    if (std::find(present.begin(), present.end(), rule) == present.end()) netlink.add_rule(rule);
+  }
+  for (const KernelRule& rule : present) {
+    if (std::find(rules.begin(), rules.end(), rule) == rules.end()) netlink.delete_rule(rule);
+  }
+  for (const KernelRoute& route : netlink.routes()) {
+    const bool is_ours = route.protocol == kRouteProtocol && route.table >= kFirstSourceTable;
+    const bool is_old = route.table >= table && route.table < kFirstSourceTable + api::kMaxPorts;
+    if (is_ours && is_old) netlink.delete_route(route);
+  }
+}
+
+void Networks::sync_tunnel_routes(const std::string& virtual_network,
+                                  const std::map<IpPrefix, IpAddress>& wanted) {
+  const auto it = inside_.find(virtual_network);
+  if (it == inside_.end()) return;
+  const uint32_t link = it->second.tunnel_mirror->link();
+  RtNetlink& netlink = it->second.follower->netlink();
+  std::map<IpPrefix, KernelRoute> present;
+  for (const auto& [key, route] : it->second.follower->view().routes) {
+    if (route.protocol == kRouteProtocol && route.table == kMainTable) present[route.prefix] = route;
+  }
+  for (const auto& [prefix, via] : wanted) {
+    KernelRoute route;
+    route.prefix = prefix;
+    route.next_hops = {{link, via, 1}};
+    const auto held = present.find(prefix);
+    if (held == present.end() || held->second.next_hops != route.next_hops) netlink.replace_route(route);
+  }
+  for (const auto& [prefix, route] : present) {
+    if (!wanted.contains(prefix)) netlink.delete_route(route);
+  }
+}
+
+std::vector<std::string> Networks::cleanup(const MadeInLinux& made) {
+  std::vector<std::string> failures;
+  const auto attempt = [&](const std::function<void()>& work) {
+    try {
+      work();
+    } catch (const std::system_error& error) {
+      failures.emplace_back(error.what());
+    }
+  };
+  attempt([&] {
+    RtNetlink netlink("");
+    for (const std::string& name : made.public_mirrors)
+      attempt([&] { delete_mirror(netlink, "", name); });
+    for (const KernelRule& rule : netlink.own_rules())
+      attempt([&] { netlink.delete_rule(rule); });
+    for (const KernelRoute& route : netlink.routes()) {
+      if (route.protocol == kRouteProtocol) attempt([&] { netlink.delete_route(route); });
+    }
+  });
+  for (const std::string& name : made.namespaces)
+    attempt([&] { delete_netns(name); });
+  return failures;
+}
+
+}  // namespace sallyport::control
