@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the configuration means: the tunnels of each connection, and the numbers that the dataplane knows all
+// things by. Main thread.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "control/config/gateway.h"
+#include "control/ids.h"
+#include "dataplane/api/messages.h"
+
+namespace sallyport::control {
+
+// One IKE connection and its CHILD, both of this name.
+struct TunnelPlan {
+  std::string name;  // <connection>-<public address>-<peer number>
+  std::string connection;
+  std::string virtual_network;
+  std::string public_address;
+  IpAddress local, remote;
+  IpAddress next_hop;  // on the public side: the peer itself where it is on the link
+  std::string port;
+  uint32_t preference = 0;  // 0 first
+  bool operator==(const TunnelPlan&) const = default;
+};
+
+// The cross product of a connection's public addresses and its site's peers, in order of preference.
+[[nodiscard]] std::vector<TunnelPlan> tunnels_of(const Gateway& gateway, const Connection& connection);
+[[nodiscard]] std::map<std::string, TunnelPlan> all_tunnels(const Gateway& gateway);
+
+// Prefixes that lead to the connection's tunnels: the site's, and what its selectors name.
+[[nodiscard]] std::vector<IpPrefix> remote_prefixes(const Gateway& gateway, const Connection& connection);
+
+// Names of the API have 63 bytes; a longer one is cut and gets a checksum of the whole.
+[[nodiscard]] std::string bounded_name(const std::string& name);
+// The next-hop group of a connection's tunnels.
+[[nodiscard]] std::string group_name(const Connection& connection);
+[[nodiscard]] std::string neighbour_name(const std::string& port, const IpAddress& address);
+
+struct Ids {
+  IdPool ports{0, api::kMaxPorts - 1};
+  IdPool vrfs{1, api::kMaxVrfs - 1};
+  IdPool neighbours{1, 65535};
+  IdPool groups{1, 32000};
+  IdPool tunnels{1, 65535};
+};
+
+// The inside address that stands for a connection's tunnels as a route's next hop: 169.254.128.0/17 plus the
+// id of its group.
+[[nodiscard]] IpAddress inside_next_hop(uint32_t group_id);
+
+}  // namespace sallyport::control
