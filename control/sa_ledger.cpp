@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/sa_ledger.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "control/addresses.h"
+
+namespace sallyport::control {
+namespace {
+
+constexpr uint16_t kEncrAesGcm16 = 20;             // RFC 7296 section 3.3.2, RFC 4106
+constexpr std::chrono::hours kUnknownLifetime{8};  // of an orphan whose lifetime was never told
+
+std::optional<api::Algorithm> algorithm_of(const vici::FeedSaAdd& sa) {
+  if (sa.encryption != kEncrAesGcm16) return std::nullopt;
+  switch (sa.encryption_key.size_bytes()) {  // with the four bytes of salt
+    case 20:
+      return api::Algorithm::kAes128Gcm16;
+    case 28:
+      return api::Algorithm::kAes192Gcm16;
+    case 36:
+      return api::Algorithm::kAes256Gcm16;
+    default:
+      return std::nullopt;
+  }
+}
+
+void copy_selectors(const std::vector<sp_selector>& from, std::array<api::Selector, api::kMaxSelectors>& to,
+                    uint16_t& count) {
+  count = 0;
+  for (const sp_selector& selector : from) {
+    if (count == api::kMaxSelectors) return;  // the feed's reader lets no more through
+    api::Selector& out = to[count++];
+    out.family = static_cast<api::Family>(selector.family);
+    out.protocol = selector.protocol;
+    out.port_from = selector.port_from;
+    out.port_to = selector.port_to;
+    std::memcpy(out.from.data(), selector.from, out.from.size());
+    std::memcpy(out.to.data(), selector.to, out.to.size());
+  }
+}
+
+template <typename Message>
+void fill_common(const vici::FeedSaAdd& sa, uint32_t tunnel_id, api::Algorithm algorithm, Message& message) {
+  message.spi = sa.id.spi;
+  message.tunnel_id = tunnel_id;
+  message.esn = sa.esn ? 1 : 0;
+  message.encap = sa.encap ? 1 : 0;
+  message.keys.algorithm = algorithm;
+  message.keys.key_bytes = static_cast<uint16_t>(sa.encryption_key.size_bytes());
+  std::memcpy(message.keys.key.data(), sa.encryption_key.bytes().data(), sa.encryption_key.size_bytes());
+  message.lifetimes = {sa.soft_bytes, sa.hard_bytes, sa.soft_packets, sa.hard_packets};
+  message.local = to_api(sa.local);
+  message.remote = to_api(sa.remote);
+  message.local_port = sa.local.port;
+  message.remote_port = sa.remote.port;
+  copy_selectors(sa.local_selectors, message.local_selectors, message.local_selector_count);
+  copy_selectors(sa.remote_selectors, message.remote_selectors, message.remote_selector_count);
+}
+
+template <typename Message>
+void fill_record(const Message& sa, SaRecord& record) {
+  record.state = SaState::kInstalled;
+  record.encap = sa.encap != 0;
+  record.esn = sa.esn != 0;
+  record.algorithm = algorithm_name(sa.keys.algorithm);
+  record.local = sa.local;
+  record.remote = sa.remote;
+  record.local_port = sa.local_port;
+  record.remote_port = sa.remote_port;
+}
+
+}  // namespace
+
+std::string algorithm_name(api::Algorithm algorithm) {
+  switch (algorithm) {
+    case api::Algorithm::kAes128Gcm16:
+      return "aes128gcm16";
+    case api::Algorithm::kAes192Gcm16:
+      return "aes192gcm16";
+    case api::Algorithm::kAes256Gcm16:
+      return "aes256gcm16";
+  }
+  return "unknown";
+}
+
+std::optional<api::SetInboundSa> inbound_message(const vici::FeedSaAdd& sa, uint32_t tunnel_id) {
+  const auto algorithm = algorithm_of(sa);
+  if (!algorithm) return std::nullopt;
+  api::SetInboundSa message{};
+  fill_common(sa, tunnel_id, *algorithm, message);
+  message.replay_window = sa.replay_window;
+  return message;
+}
+
+std::optional<api::SetOutboundSa> outbound_message(const vici::FeedSaAdd& sa, uint32_t tunnel_id) {
+  const auto algorithm = algorithm_of(sa);
+  if (!algorithm) return std::nullopt;
+  api::SetOutboundSa message{};
+  fill_common(sa, tunnel_id, *algorithm, message);
+  message.slot = sa.id.slot;
+  message.may_have_sent = sa.installed ? 1 : 0;
+  return message;
+}
+
+void SaLedger::retain_only(const std::set<SaId>& held) {
+  std::erase_if(records_, [&](const auto& entry) { return !held.contains(entry.first); });
+}
+
+void SaLedger::learn_inbound(const api::SetInboundSa& sa, const std::string& tunnel, MonotonicTime now) {
+  const SaId id{sa.spi, sa.spi & api::kSlotMask, true};
+  SaRecord& record = records_[id];
+  record.id = id;
+  record.tunnel = tunnel;
+  record.replay_window = sa.replay_window;
+  if (record.since == MonotonicTime{}) record.since = now;
+  fill_record(sa, record);
+}
+
+void SaLedger::learn_outbound(const api::SetOutboundSa& sa, const std::string& tunnel, MonotonicTime now) {
+  const SaId id{sa.spi, sa.slot, false};
+  SaRecord& record = records_[id];
+  record.id = id;
+  record.tunnel = tunnel;
+  if (record.since == MonotonicTime{}) record.since = now;
+  fill_record(sa, record);
+}
+
+void SaLedger::begin_snapshot() {
+  named_.clear();
+}
+
+std::vector<SaId> SaLedger::end_snapshot(bool same_charon, MonotonicTime now) {
+  std::vector<SaId> gone;
+  for (auto& [id, record] : records_) {
+    if (named_.contains(id) || record.state == SaState::kDeleting || record.orphan) continue;
+    if (same_charon) {
+      gone.push_back(id);
+      continue;
+    }
+    record.orphan = true;
+    record.ike_id = record.child_id = 0;
+    if (!record.hard_deadline) record.hard_deadline = now + kUnknownLifetime;
+  }
+  named_.clear();
+  return gone;
+}
+
+SaRecord& SaLedger::name(const vici::FeedSaAdd& sa, MonotonicTime now) {
+  const auto [it, is_new] = records_.try_emplace(sa.id);
+  SaRecord& record = it->second;
+  if (is_new || record.state == SaState::kDeleting || record.state == SaState::kRefused) {
+    record.state = SaState::kInstalling;
+    record.since = now;
+  }
+  record.id = sa.id;
+  record.tunnel = sa.ike_name;
+  record.order = ++last_order_;
+  record.ike_id = sa.ike_id;
+  record.child_id = sa.child_id;
+  record.orphan = false;
+  record.encap = sa.encap;
+  record.esn = sa.esn;
+  record.replay_window = sa.replay_window;
+  const auto algorithm = algorithm_of(sa);
+  record.algorithm = algorithm ? algorithm_name(*algorithm) : "encryption " + std::to_string(sa.encryption);
+  record.local = to_api(sa.local);
+  record.remote = to_api(sa.remote);
+  record.local_port = sa.local.port;
+  record.remote_port = sa.remote.port;
+  record.hard_deadline.reset();
+  if (sa.hard_seconds > 0) record.hard_deadline = record.since + std::chrono::seconds(sa.hard_seconds);
+  named_.insert(sa.id);
+  return record;
+}
+
+void SaLedger::update(const vici::FeedSaUpdate& update) {
+  const auto it = records_.find(update.id);
+  if (it == records_.end()) return;
+  it->second.encap = update.encap;
+  it->second.local = to_api(update.local);
+  it->second.remote = to_api(update.remote);
+  it->second.local_port = update.local.port;
+  it->second.remote_port = update.remote.port;
+}
+
+void SaLedger::set_state(const SaId& id, SaState state) {
+  if (const auto it = records_.find(id); it != records_.end()) it->second.state = state;
+}
+
+void SaLedger::rename_ike(uint32_t old_id, uint32_t new_id) {
+  for (auto& [id, record] : records_) {
+    if (record.ike_id == old_id && !record.orphan) record.ike_id = new_id;
+  }
+}
+
+const SaRecord* SaLedger::find(const SaId& id) const {
+  const auto it = records_.find(id);
+  return it == records_.end() ? nullptr : &it->second;
+}
+
+const SaRecord* SaLedger::active_outbound(const std::string& tunnel) const {
+  const SaRecord* newest = nullptr;
+  for (const auto& [id, record] : records_) {
+    if (id.inbound || record.tunnel != tunnel || record.state != SaState::kInstalled) continue;
+    if (newest == nullptr || record.order > newest->order) newest = &record;
+  }
+  return newest;
+}
+
+bool SaLedger::is_newest_outbound(const SaRecord& record) const {
+  return std::none_of(records_.begin(), records_.end(), [&](const auto& entry) {
+    const SaRecord& other = entry.second;
+    return !other.id.inbound && other.tunnel == record.tunnel && other.order > record.order &&
+           (other.state == SaState::kInstalled || other.state == SaState::kInstalling);
+  });
+}
+
+bool SaLedger::has_living_child(const std::string& tunnel) const {
+  return std::any_of(records_.begin(), records_.end(), [&](const auto& entry) {
+    const SaRecord& record = entry.second;
+    return !record.id.inbound && record.tunnel == tunnel && !record.orphan && record.order > 0 &&
+           (record.state == SaState::kInstalled || record.state == SaState::kInstalling);
+  });
+}
+
+std::vector<uint32_t> SaLedger::inbound_spis() const {
+  std::vector<uint32_t> spis;
+  for (const auto& [id, record] : records_) {
+    if (id.inbound && record.state != SaState::kRefused) spis.push_back(id.spi);
+  }
+  return spis;
+}
+
+Superfluous SaLedger::superfluous(const LastUse& last_use, MonotonicTime now) const {
+  std::map<std::string, const SaRecord*> newest;  // outbound, by tunnel, of living charons
+  for (const auto& [id, record] : records_) {
+    if (id.inbound || record.orphan || record.state != SaState::kInstalled || record.order == 0) continue;
+    const SaRecord*& held = newest[record.tunnel];
+    if (held == nullptr || record.order > held->order) held = &record;
+  }
+  // The inbound SA of the newest CHILD_SA has the same slot.
+  const auto newest_inbound = [&](const SaRecord& outbound) -> const SaRecord* {
+    for (const auto& [id, record] : records_) {
+      if (id.inbound && id.slot == outbound.id.slot && record.tunnel == outbound.tunnel) return &record;
+    }
+    return nullptr;
+  };
+  Superfluous out;
+  std::set<uint32_t> ike_sas;
+  // Slots of a tunnel's older CHILD_SAs that received something too recently.
+  std::map<std::string, std::optional<MonotonicTime>> verified;
+  for (const auto& [tunnel, outbound] : newest) {
+    if (const SaRecord* inbound = newest_inbound(*outbound)) verified[tunnel] = last_use(inbound->id);
+  }
+  const auto is_replaced = [&](const SaRecord& inbound) {
+    const auto& newer = verified[inbound.tunnel];
+    if (!newer) return false;
+    const SaRecord& current = *newest.at(inbound.tunnel);
+    const MonotonicTime older = std::max(last_use(inbound.id).value_or(current.since), current.since);
+    return *newer - older >= kOverlap;
+  };
+  std::set<uint32_t> busy_ike_sas;  // with a CHILD_SA that still receives, or that is the newest
+  for (const auto& [id, record] : records_) {
+    if (record.state == SaState::kDeleting) continue;
+    const auto current = newest.find(record.tunnel);
+    if (record.orphan) {
+      const bool expired = record.hard_deadline && now >= *record.hard_deadline;
+      // Its outbound SA goes with the inbound one of the same slot; one without a partner goes at once.
+      const SaRecord* inbound = id.inbound ? &record : newest_inbound(record);
+      const bool replaced = current != newest.end() && (inbound == nullptr || is_replaced(*inbound));
+      if (expired || replaced) out.orphans.push_back(id);
+      continue;
+    }
+    if (current == newest.end() || record.ike_id == 0) continue;
+    if (record.ike_id == current->second->ike_id) continue;
+    if (id.inbound && !is_replaced(record)) busy_ike_sas.insert(record.ike_id);
+    ike_sas.insert(record.ike_id);
+  }
+  for (const uint32_t id : ike_sas) {
+    if (!busy_ike_sas.contains(id)) out.ike_sas.push_back(id);
+  }
+  return out;
+}
+
+}  // namespace sallyport::control

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What is known about every SA that charon negotiated or the dataplane holds, without its keys; which
+// outbound SA of a tunnel is the newest; and what has become superfluous. RFC 4301 section 4.4.2. Pure
+// values; main thread.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "dataplane/api/messages.h"
+#include "vici-bridge/feed_message.h"
+
+namespace sallyport::control {
+
+using SaId = vici::FeedSaId;
+using Instance = std::array<uint8_t, 16>;
+using MonotonicTime = std::chrono::steady_clock::time_point;
+
+enum class SaState : uint8_t { kInstalling, kInstalled, kRefused, kDeleting };
+
+struct SaRecord {
+  SaId id;
+  std::string tunnel;
+  uint64_t order = 0;  // larger is newer; 0: the feed has not named it yet
+  uint32_t ike_id = 0, child_id = 0;
+  SaState state = SaState::kInstalling;
+  bool orphan = false;  // its charon is gone
+  bool encap = false, esn = false;
+  uint32_t replay_window = 0;
+  std::string algorithm;
+  api::Address local{}, remote{};
+  uint16_t local_port = 0, remote_port = 0;
+  MonotonicTime since{};
+  std::optional<MonotonicTime> hard_deadline;
+};
+
+// Of an inbound SA: when it last received a verified packet.
+using LastUse = std::function<std::optional<MonotonicTime>(const SaId&)>;
+
+struct Superfluous {
+  std::vector<SaId> orphans;      // to delete
+  std::vector<uint32_t> ike_sas;  // to terminate
+};
+
+class SaLedger {
+ public:
+  // From the dataplane's dump: installed, not yet named by the feed.
+  void learn_inbound(const api::SetInboundSa& sa, const std::string& tunnel, MonotonicTime now);
+  void learn_outbound(const api::SetOutboundSa& sa, const std::string& tunnel, MonotonicTime now);
+  // The dataplane holds these and nothing else; what it has lost is no longer known.
+  void retain_only(const std::set<SaId>& held);
+
+  // A snapshot begins: nothing is named until the feed names it again. Ends: what it didn't name is returned
+  // for deletion when the same charon had installed it; otherwise it is an orphan, which keeps forwarding.
+  void begin_snapshot();
+  [[nodiscard]] std::vector<SaId> end_snapshot(bool same_charon, MonotonicTime now);
+
+  // The feed names an SA. kInstalled: the dataplane has it already, with these parameters.
+  SaRecord& name(const vici::FeedSaAdd& sa, MonotonicTime now);
+  void update(const vici::FeedSaUpdate& update);
+  void set_state(const SaId& id, SaState state);
+  void erase(const SaId& id) { records_.erase(id); }
+  void rename_ike(uint32_t old_id, uint32_t new_id);
+
+  [[nodiscard]] const SaRecord* find(const SaId& id) const;
+  [[nodiscard]] const std::map<SaId, SaRecord>& records() const { return records_; }
+  // The SA the tunnel sends on: the newest installed one.
+  [[nodiscard]] const SaRecord* active_outbound(const std::string& tunnel) const;
+  [[nodiscard]] bool is_newest_outbound(const SaRecord& record) const;
+  // An installed pair that a living charon keeps.
+  [[nodiscard]] bool has_living_child(const std::string& tunnel) const;
+  [[nodiscard]] std::vector<uint32_t> inbound_spis() const;
+
+  // What a newer CHILD_SA has replaced: it has received verified packets for kOverlap since the older one
+  // received its last. Two peers that made two IKE_SAs at the same time can't both pass this for different
+  // ones, as each receives on the one that the other sends on. Also orphans past their hard lifetime.
+  static constexpr std::chrono::seconds kOverlap{2};
+  [[nodiscard]] Superfluous superfluous(const LastUse& last_use, MonotonicTime now) const;
+
+ private:
+  std::map<SaId, SaRecord> records_;
+  std::set<SaId> named_;
+  uint64_t last_order_ = 0;
+};
+
+[[nodiscard]] std::string algorithm_name(api::Algorithm algorithm);
+// Keys included; nothing for an algorithm that the dataplane does not have.
+[[nodiscard]] std::optional<api::SetInboundSa> inbound_message(const vici::FeedSaAdd& sa, uint32_t tunnel_id);
+[[nodiscard]] std::optional<api::SetOutboundSa> outbound_message(const vici::FeedSaAdd& sa,
+                                                                 uint32_t tunnel_id);
+
+}  // namespace sallyport::control
