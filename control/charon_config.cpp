@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/charon_config.h"
+
+#include <fmt/format.h>
+#include <string.h>
+
+#include <cerrno>
+#include <fstream>
+
+namespace sallyport::control {
+namespace {
+
+std::chrono::seconds seconds(Duration duration) {
+  return std::chrono::ceil<std::chrono::seconds>(duration);
+}
+
+std::string local_id(const Connection& connection, const TunnelPlan& tunnel) {
+  const auto own = connection.ike.local_ids.find(tunnel.public_address);
+  if (own != connection.ike.local_ids.end()) return own->second;
+  return connection.ike.local_id.empty() ? tunnel.local.to_string() : connection.ike.local_id;
+}
+
+std::string remote_id(const Connection& connection, const TunnelPlan& tunnel) {
+  return connection.ike.remote_id.empty() ? tunnel.remote.to_string() : connection.ike.remote_id;
+}
+
+std::string selector_text(const IpPrefix& prefix, uint8_t protocol, uint16_t port) {
+  if (protocol == 0 && port == 0) return prefix.to_string();
+  const std::string protocol_text = protocol == 0 ? "" : std::to_string(protocol);
+  return port == 0 ? fmt::format("{}[{}]", prefix.to_string(), protocol_text)
+                   : fmt::format("{}[{}/{}]", prefix.to_string(), protocol_text, port);
+}
+
+vici::ChildConfig charon_child(const Connection& connection, const TunnelPlan& tunnel) {
+  vici::ChildConfig child;
+  child.name = tunnel.name;
+  child.esp_proposals = connection.esp.proposals;
+  child.mode = "tunnel";
+  if (connection.route_based()) {
+    child.local_ts = {"0.0.0.0/0"};
+    child.remote_ts = {"0.0.0.0/0"};
+  }
+  for (const Selector& selector : connection.selectors) {
+    child.local_ts.push_back(selector_text(selector.local, selector.protocol, selector.local_port));
+    child.remote_ts.push_back(selector_text(selector.remote, selector.protocol, selector.remote_port));
+  }
+  child.rekey_time = seconds(connection.esp.rekey);
+  if (connection.esp.rekey_bytes > 0) child.rekey_bytes = connection.esp.rekey_bytes;
+  if (connection.esp.rekey_packets > 0) child.rekey_packets = connection.esp.rekey_packets;
+  child.replay_window = connection.esp.replay_window;
+  // Retries are sallyportd's: charon gives up after one.
+  child.start_action = "none";
+  child.close_action = "none";
+  child.dpd_action = "clear";
+  return child;
+}
+
+Result<std::string> read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string content{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  if (!file.good() && content.empty()) {
+    return Error{fmt::format("cannot read {}", path), "check that the file is there and not empty"};
+  }
+  return content;
+}
+
+}  // namespace
+
+Credentials::~Credentials() {
+  for (std::string* secret : {&psk, &key})
+    explicit_bzero(secret->data(), secret->capacity());
+}
+
+std::vector<std::string> identities(const Connection& connection, const TunnelPlan& tunnel) {
+  return {local_id(connection, tunnel), remote_id(connection, tunnel)};
+}
+
+vici::ConnectionConfig charon_connection(const Connection& connection, const TunnelPlan& tunnel) {
+  vici::ConnectionConfig config;
+  config.name = tunnel.name;
+  config.version = 2;
+  config.local_addrs = {tunnel.local.to_string()};
+  config.remote_addrs = {tunnel.remote.to_string()};
+  config.proposals = connection.ike.proposals;
+  config.encap = connection.esp.encap == Encap::kForce;
+  config.mobike = connection.mobike;
+  config.send_cert = "always";
+  config.fragmentation = "yes";
+  // Two tunnels of a connection share their identities; another policy would let the second replace the
+  // first.
+  config.unique = "never";
+  config.keyingtries = 1;
+  config.dpd_delay = seconds(connection.dpd.delay);
+  config.rekey_time = seconds(connection.ike.rekey);
+  config.reauth_time = seconds(connection.ike.reauth);
+
+  vici::AuthConfig local, remote;
+  local.auth = remote.auth = connection.auth.is_psk() ? "psk" : "pubkey";
+  local.id = local_id(connection, tunnel);
+  remote.id = remote_id(connection, tunnel);
+  config.local = {local};
+  config.remote = {remote};
+  config.children = {charon_child(connection, tunnel)};
+  return config;
+}
+
+Result<Credentials> read_credentials(const Auth& auth) {
+  Credentials credentials;
+  const auto fill = [](const std::string& path, std::string& into) -> Result<void> {
+    auto content = read_file(path);
+    if (!content) return content.error();
+    into = std::move(*content);
+    return {};
+  };
+  if (auth.is_psk()) {
+    if (const auto result = fill(auth.psk_file, credentials.psk); !result) return result.error();
+    while (!credentials.psk.empty() && (credentials.psk.back() == '\n' || credentials.psk.back() == '\r')) {
+      credentials.psk.pop_back();
+    }
+    return credentials;
+  }
+  if (const auto result = fill(auth.certificate, credentials.certificate); !result) return result.error();
+  if (const auto result = fill(auth.key, credentials.key); !result) return result.error();
+  if (const auto result = fill(auth.ca, credentials.ca); !result) return result.error();
+  return credentials;
+}
+
+}  // namespace sallyport::control
