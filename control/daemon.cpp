@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/daemon.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "control/addresses.h"
+#include "control/config/diff.h"
+
+namespace sallyport::control {
+namespace {
+
+constexpr std::chrono::milliseconds kTick{250};
+constexpr uint64_t kTicksPerSecond = 4;
+constexpr uint64_t kTicksPerRetry = 5 * kTicksPerSecond;  // of what the dataplane refused
+constexpr std::chrono::seconds kPluginPatience{5};
+
+MonotonicTime now() {
+  return std::chrono::steady_clock::now();
+}
+
+}  // namespace
+
+Daemon::Daemon(asio::io_context& io, DaemonOptions options)
+    : io_(io),
+      options_(std::move(options)),
+      networks_(io, options_.netns_prefix, [this](const std::string&) { rebuild_soon(); }),
+      dataplane_(io, options_.run_dir + "/dataplane.sock"),
+      feed_(io, options_.run_dir + "/feed.sock", dataplane_, counters_, events_),
+      charon_(io, options_.run_dir + "/vici.sock"),
+      timer_(io) {
+  wire();
+}
+
+Daemon::~Daemon() {
+  stop();
+}
+
+void Daemon::wire() {
+  dataplane_.on_connected = [this](const api::HelloReply& hello) { on_dataplane(hello); };
+  dataplane_.on_disconnected = [this](const std::string& reason) {
+    adopted_ = false;
+    feed_.stop();  // without a dataplane nothing can be negotiated
+    events_.add("dataplane", "dataplane", "connection lost: " + reason);
+  };
+  dataplane_.on_event = [this](const api::Header& header, std::span<const uint8_t> bytes) {
+    if (adopted_) on_dataplane_event(header, bytes);
+  };
+  feed_.tunnel_id = [this](const std::string& tunnel) -> std::optional<uint32_t> {
+    return plans_.contains(tunnel) ? ids_.tunnels.find(bounded_name(tunnel)) : std::nullopt;
+  };
+  feed_.on_sas_changed = [this] { review_soon(); };
+  feed_.on_ike = [this](const vici::FeedIkeEvent& event) {
+    if (const auto it = tunnels_.find(event.ike_name); it != tunnels_.end()) it->second.on_ike(event, now());
+    review_soon();
+  };
+  feed_.on_tunnel_alert = [this](const vici::FeedAlert& alert) {
+    if (const auto it = tunnels_.find(alert.ike_name); it != tunnels_.end())
+      it->second.on_alert(alert, now());
+    review_soon();
+  };
+  feed_.on_charon = [this](bool same_charon) {
+    if (!same_charon) {
+      for (auto& [name, tunnel] : tunnels_)
+        tunnel.on_charon_lost();
+    }
+    state_.charon = feed_.instance();
+    save_state();
+  };
+  feed_.on_synchronized = [this] {
+    plugin_missing_told_ = false;
+    charon_.list([this](const std::vector<vici::IkeSa>& sas) {
+      for (const vici::IkeSa& sa : sas) {
+        const auto it = tunnels_.find(sa.name);
+        if (it != tunnels_.end() && sa.state == "ESTABLISHED") {
+          it->second.seed(sa.unique_id, static_cast<uint8_t>(sa.version));
+        }
+      }
+    });
+  };
+  feed_.on_lost = [this](const std::string& why) { events_.add("charon", "feed", "lost: " + why); };
+  charon_.on_up = [this](const vici::VersionInfo& version) {
+    charon_up_since_ = now();
+    events_.add("charon", "charon", fmt::format("connected: strongSwan {}", version.version));
+    for (auto& [name, tunnel] : tunnels_)
+      tunnel.retry_at_once(now());
+  };
+  charon_.on_down = [this](const std::string& why) {
+    charon_up_since_.reset();
+    events_.add("charon", "charon", "connection lost: " + why);
+    for (auto& [name, tunnel] : tunnels_)
+      tunnel.on_charon_lost();
+  };
+  charon_.on_load_failed = [this](const std::string& tunnel, const Error& error) {
+    events_.add("charon", tunnel, "could not be loaded: " + error.text());
+    if (const auto it = tunnels_.find(tunnel); it != tunnels_.end()) it->second.attempt_failed(error.text());
+  };
+}
+
+void Daemon::start(Gateway gateway, RunState state) {
+  gateway_ = std::move(gateway);
+  state_ = std::move(state);
+  networks_.remember(state_.made);
+  feed_.remember_instance(state_.charon);
+  try {
+    networks_.apply(gateway_);
+  } catch (...) {
+    state_.made = networks_.made();
+    save_state();  // so that a cleanup finds what was made before the failure
+    throw;
+  }
+  save_state();
+  plan_tunnels();
+  load_charon({});
+  dataplane_.start();
+  charon_.start();
+  tick();
+}
+
+void Daemon::stop() {
+  timer_.cancel();
+  charon_.stop();
+  feed_.stop();
+  dataplane_.stop();
+  events_.close();
+}
+
+void Daemon::save_state() {
+  state_.made = networks_.made();
+  try {
+    save_run_state(options_.run_dir, state_);
+  } catch (const std::system_error& error) {
+    spdlog::error("{}", error.what());
+  }
+}
+
+void Daemon::plan_tunnels() {
+  plans_ = all_tunnels(gateway_);
+  std::erase_if(tunnels_, [this](const auto& entry) { return !plans_.contains(entry.first); });
+  for (const auto& [name, plan] : plans_) {
+    const bool held = state_.held_down.contains(plan.connection);
+    if (const auto [it, is_new] = tunnels_.try_emplace(name); is_new && held)
+      it->second.hold_down(true, now());
+  }
+}
+
+// Tunnels of `renew` get an IKE_SA of the new configuration beside the old one, which is retired when the new
+// one carries packets.
+void Daemon::load_charon(const std::set<std::string>& renew) {
+  std::map<std::string, CharonLoad> loads;
+  for (const auto& [name, plan] : plans_) {
+    const Connection& connection = gateway_.connections.at(plan.connection);
+    loads[name] = {connection, plan, credentials_hash(connection.auth)};
+  }
+  for (const std::string& name : charon_.want(std::move(loads))) {
+    const std::string& connection = plans_.at(name).connection;
+    if (!renew.contains(connection) || !gateway_.connections.at(connection).initiate) continue;
+    if (state_.held_down.contains(connection) || !charon_.up()) continue;
+    charon_.initiate(name, [this, name](const std::string& error) {
+      if (!error.empty()) events_.add("charon", name, "could not be renewed: " + error);
+    });
+  }
+}
+
+std::optional<OperatorError> Daemon::apply(const Gateway& wanted, const std::string& text,
+                                           const std::string& base_dir) {
+  GatewaySettings settings = wanted.settings;
+  settings.name = gateway_.settings.name;
+  if (settings != gateway_.settings) {
+    return OperatorError{
+        409, "workers, idle, hugepages, memory and sa_capacity cannot change while the gateway runs",
+        "stop the gateway and start it with the new file"};
+  }
+  const Touched reached = touched(gateway_, wanted);
+  try {
+    networks_.apply(wanted);
+  } catch (const std::system_error& error) {
+    const std::string why = error.what();
+    try {
+      networks_.apply(gateway_);
+    } catch (const std::system_error& second) {
+      spdlog::error("going back to the old configuration: {}", second.what());
+    }
+    return OperatorError{500, "Linux refused the configuration, the old one stays: " + why, ""};
+  }
+  try {
+    write_file_atomically(options_.run_dir + "/gateway.yaml", text);
+  } catch (const std::system_error& error) {
+    networks_.apply(gateway_);
+    return OperatorError{500, error.what(), ""};
+  }
+  gateway_ = wanted;
+  state_.base_dir = base_dir;
+  std::erase_if(state_.held_down, [this](const auto& name) { return !gateway_.connections.contains(name); });
+  plan_tunnels();
+  save_state();
+  load_charon(reached.connections);
+  events_.add("config", gateway_.settings.name, "applied");
+  rebuild_soon();
+  review_soon();
+  return std::nullopt;
+}
+
+std::optional<OperatorError> Daemon::unknown(const std::string& connection) const {
+  if (gateway_.connections.contains(connection)) return std::nullopt;
+  return OperatorError{404, fmt::format("there is no connection '{}'", connection),
+                       "see: sallyport show connections"};
+}
+
+std::variant<std::string, OperatorError> Daemon::up(const std::string& connection) {
+  if (auto error = unknown(connection)) return *error;
+  state_.held_down.erase(connection);
+  save_state();
+  for (auto& [name, plan] : plans_) {
+    if (plan.connection != connection) continue;
+    tunnels_.at(name).hold_down(false, now());
+    if (feed_.ledger().has_living_child(name)) continue;
+    charon_.initiate(name, [this, name](const std::string& error) {
+      if (!error.empty()) events_.add("tunnel", name, "could not be initiated: " + error);
+    });
+  }
+  return fmt::format("{}: bringing its tunnels up", connection);
+}
+
+std::variant<std::string, OperatorError> Daemon::down(const std::string& connection) {
+  if (auto error = unknown(connection)) return *error;
+  state_.held_down.insert(connection);
+  save_state();
+  for (auto& [name, plan] : plans_) {
+    if (plan.connection != connection) continue;
+    tunnels_.at(name).hold_down(true, now());
+    charon_.terminate(name, [](const std::string&) {});  // an error: there is none to end
+  }
+  return fmt::format("{}: taken down, and stays so until: sallyport up {}", connection, connection);
+}
+
+std::variant<std::string, OperatorError> Daemon::rekey(const std::string& connection) {
+  if (auto error = unknown(connection)) return *error;
+  if (!charon_.up()) return OperatorError{503, "charon is not running: " + charon_.last_error(), ""};
+  size_t count = 0;
+  for (const auto& [name, plan] : plans_) {
+    if (plan.connection != connection || !feed_.ledger().has_living_child(name)) continue;
+    ++count;
+    charon_.rekey(name, [this, name](const std::string& error) {
+      if (!error.empty()) events_.add("tunnel", name, "could not be rekeyed: " + error);
+    });
+  }
+  if (count == 0) return OperatorError{409, connection + " has no tunnel up", "sallyport up " + connection};
+  return fmt::format("{}: rekeying {} tunnel{}", connection, count, count == 1 ? "" : "s");
+}
+
+std::optional<MonotonicTime> Daemon::last_inbound_of(const std::string& tunnel) const {
+  std::optional<MonotonicTime> last;
+  for (const auto& [id, record] : feed_.ledger().records()) {
+    if (!id.inbound || record.tunnel != tunnel) continue;
+    const auto used = feed_.last_inbound(id);
+    if (used && (!last || *used > *last)) last = used;
+  }
+  return last;
+}
+
+void Daemon::review_soon() {
+  if (std::exchange(review_pending_, true)) return;
+  asio::post(io_, [this] {
+    review_pending_ = false;
+    review();
+  });
+}
+
+void Daemon::review() {
+  if (!adopted_) return;
+  for (auto& [name, tunnel] : tunnels_) {
+    const bool can_send = feed_.ledger().active_outbound(name) != nullptr;
+    if (!tunnel.review(can_send, last_inbound_of(name), now())) continue;
+    const std::string why = tunnel.reason().empty() ? "" : ": " + tunnel.reason();
+    events_.add("tunnel", name, to_string(tunnel.state()) + why);
+  }
+  std::set<std::string> used_groups;
+  rebuild_connections(used_groups);
+  // Routes over several connections carry the members themselves.
+  rebuild_soon();
+  commit();
+}
+
+void Daemon::retire() {
+  if (!feed_.connected()) return;
+  const auto last_use = [this](const SaId& id) { return feed_.last_inbound(id); };
+  const Superfluous superfluous = feed_.ledger().superfluous(last_use, now());
+  for (const SaId& id : superfluous.orphans) {
+    const SaRecord* record = feed_.ledger().find(id);
+    if (record == nullptr) continue;
+    events_.add("sa", record->tunnel, fmt::format("orphan {:08x} is replaced and removed", id.spi));
+    feed_.delete_sa(id);
+  }
+  for (const uint32_t ike_id : superfluous.ike_sas) {
+    if (!charon_.up() || !retired_.insert(ike_id).second) continue;
+    spdlog::info("charon: IKE SA {} is replaced by a newer one", ike_id);
+    charon_.terminate_ike(ike_id, [this, ike_id](const std::string& error) {
+      if (!error.empty()) retired_.erase(ike_id);
+    });
+  }
+  if (!superfluous.orphans.empty()) review_soon();
+}
+
+// charon answers on VICI but our plugin doesn't: then it has no SAs for us, whatever it says.
+void Daemon::check_plugin() {
+  if (!charon_.up() || !charon_up_since_ || !adopted_ || feed_.connected() || plugin_missing_told_) return;
+  if (now() - *charon_up_since_ < kPluginPatience) return;
+  plugin_missing_told_ = true;
+  events_.add(
+      "charon", "plugin",
+      fmt::format(
+          "strongSwan {} runs without a working kernel-sallyport plugin ({}): install the plugin that was "
+          "built for this version, and see charon's log",
+          charon_.version(), feed_.last_error()));
+}
+
+void Daemon::on_second() {
+  feed_.send_stats();
+  retire();
+  check_plugin();
+}
+
+void Daemon::tick() {
+  ++ticks_;
+  if (charon_.up() && feed_.connected()) {
+    for (auto& [name, tunnel] : tunnels_) {
+      if (!gateway_.connections.at(plans_.at(name).connection).initiate) continue;
+      if (!tunnel.take_attempt(feed_.ledger().has_living_child(name), now(), random_)) continue;
+      charon_.initiate(name, [this, name](const std::string& error) {
+        const auto it = tunnels_.find(name);
+        if (!error.empty() && it != tunnels_.end()) it->second.attempt_failed(error);
+      });
+    }
+  }
+  if (ticks_ % kTicksPerSecond == 0) on_second();
+  if (ticks_ % kTicksPerRetry == 0 && std::exchange(refused_, false)) rebuild_soon();
+  // Suspicions end with a packet, which no event tells.
+  const bool any_suspect =
+      std::any_of(tunnels_.begin(), tunnels_.end(), [](const auto& entry) { return entry.second.suspect(); });
+  if (any_suspect) review_soon();
+  timer_.expires_after(kTick);
+  timer_.async_wait([this](asio::error_code error) {
+    if (!error) tick();
+  });
+}
+
+}  // namespace sallyport::control

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// sallyportd's state and its wiring: configuration, Linux, charon and dataplane brought into agreement.
+// Everything here runs on the one thread of the io_context.
+#pragma once
+
+#include <asio.hpp>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <random>
+#include <string>
+#include <variant>
+
+#include "control/charon.h"
+#include "control/config/gateway.h"
+#include "control/config/parse.h"
+#include "control/dataplane_client.h"
+#include "control/dataplane_tables.h"
+#include "control/event_log.h"
+#include "control/liveness.h"
+#include "control/model.h"
+#include "control/networks.h"
+#include "control/run_state.h"
+#include "control/sa_feed.h"
+#include "control/shared_state_reader.h"
+
+namespace sallyport::control {
+
+struct DaemonOptions {
+  std::string run_dir = "/run/sallyport";
+  std::string netns_prefix = "sp-";
+};
+
+// A problem of the operator's making or of the machine: what, and what to do.
+struct OperatorError {
+  int http_status = 400;
+  std::string error, hint;
+};
+
+class Daemon {
+ public:
+  Daemon(asio::io_context& io, DaemonOptions options);
+  ~Daemon();
+
+  // Takes the configuration in force and begins. Throws std::system_error when Linux refuses.
+  void start(Gateway gateway, RunState state);
+  void stop();
+  [[nodiscard]] EventLog& events() { return events_; }
+
+  // Makes `wanted` the configuration in force, in full or not at all; text is kept as it is.
+  [[nodiscard]] std::optional<OperatorError> apply(const Gateway& wanted, const std::string& text,
+                                                   const std::string& base_dir);
+  [[nodiscard]] const Gateway& gateway() const { return gateway_; }
+
+  // Answers with a sentence, or the error.
+  [[nodiscard]] std::variant<std::string, OperatorError> up(const std::string& connection);
+  [[nodiscard]] std::variant<std::string, OperatorError> down(const std::string& connection);
+  [[nodiscard]] std::variant<std::string, OperatorError> rekey(const std::string& connection);
+
+  // The API's answers (daemon_views.cpp).
+  [[nodiscard]] nlohmann::json show_version() const;
+  [[nodiscard]] nlohmann::json show_gateway() const;
+  [[nodiscard]] nlohmann::json show_ports();
+  [[nodiscard]] nlohmann::json show_connections() const;
+  [[nodiscard]] nlohmann::json show_tunnels() const;
+  [[nodiscard]] nlohmann::json show_sas() const;
+  [[nodiscard]] nlohmann::json show_routes() const;
+  [[nodiscard]] nlohmann::json show_neighbours();
+  [[nodiscard]] nlohmann::json show_drops() const;
+
+ private:
+  struct PortState {
+    api::Mac mac{};
+    bool known = false, link_up = false, mirror_given = false;
+    std::string error;
+  };
+  struct Inventory;  // what the dataplane was found to hold
+
+  void wire();
+  // dataplane (daemon_dataplane.cpp)
+  void on_dataplane(const api::HelloReply& hello);
+  void take_inventory(std::shared_ptr<Inventory> inventory, size_t next);
+  void adopt(const Inventory& inventory);
+  void adopt_sas(const Inventory& inventory);
+  void on_dataplane_event(const api::Header& header, std::span<const uint8_t> bytes);
+  void on_neighbour_wanted(const api::NeighbourWanted& event);
+  void on_port_dump(const std::vector<Bytes>& items);
+  void give_mirrors();
+  void commit();
+  void on_refused(const TableRequest& request, const DataplaneAnswer& answer);
+  // desired tables (daemon_tables.cpp)
+  void rebuild_soon();
+  void rebuild();
+  void rebuild_base();
+  void rebuild_public(std::set<std::string>& used_neighbours);
+  void rebuild_connections(std::set<std::string>& used_groups);
+  void rebuild_network(const VirtualNetwork& network, std::set<std::string>& used_groups,
+                       std::set<std::string>& used_neighbours);
+  [[nodiscard]] api::SetGroup group_of(const Connection& connection);
+  [[nodiscard]] std::string port_key(const std::string& port) const;
+  [[nodiscard]] std::optional<uint32_t> port_id(const std::string& port) const;
+  // tunnels
+  void plan_tunnels();
+  void load_charon(const std::set<std::string>& renew);
+  void review();
+  void review_soon();
+  void retire();
+  void on_second();
+  void tick();
+  void check_plugin();
+  void save_state();
+  [[nodiscard]] std::optional<OperatorError> unknown(const std::string& connection) const;
+  [[nodiscard]] std::optional<MonotonicTime> last_inbound_of(const std::string& tunnel) const;
+  [[nodiscard]] nlohmann::json tunnel_view(const TunnelPlan& plan) const;
+
+  asio::io_context& io_;
+  DaemonOptions options_;
+  MonotonicTime started_ = std::chrono::steady_clock::now();
+  EventLog events_;
+  Gateway gateway_;
+  RunState state_;
+  Ids ids_;
+  Networks networks_;
+  DataplaneClient dataplane_;
+  DataplaneTables tables_;
+  SharedStateReader counters_;
+  SaFeed feed_;
+  Charon charon_;
+  asio::steady_timer timer_;
+  std::minstd_rand random_{std::random_device{}()};
+  api::HelloReply hello_{};
+  bool adopted_ = false;  // the dataplane is connected and what it holds is known
+  bool rebuild_pending_ = false, review_pending_ = false, plugin_missing_told_ = false;
+  uint64_t ticks_ = 0;
+  bool refused_ = false;
+  std::string last_refusal_;
+  std::optional<MonotonicTime> charon_up_since_;
+  std::map<std::string, PortState> ports_;
+  std::set<std::string> tunnel_mirrors_given_;  // virtual networks
+  std::map<std::string, TunnelPlan> plans_;
+  std::map<std::string, TunnelLiveness> tunnels_;
+  std::set<uint32_t> retired_;                // IKE_SAs that charon was asked to end
+  std::map<std::string, uint32_t> path_mtu_;  // by tunnel, as learnt
+};
+
+}  // namespace sallyport::control

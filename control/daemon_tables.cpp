@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the dataplane should hold, put together from configuration, kernel tables and tunnels.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "control/addresses.h"
+#include "control/daemon.h"
+#include "control/ecmp.h"
+#include "control/routes.h"
+
+namespace sallyport::control {
+namespace {
+
+api::DfPolicy df_policy(Df df) {
+  switch (df) {
+    case Df::kCopy:
+      return api::DfPolicy::kCopy;
+    case Df::kSet:
+      return api::DfPolicy::kSet;
+    case Df::kClear:
+      break;
+  }
+  return api::DfPolicy::kClear;
+}
+
+}  // namespace
+
+// A port on another device is another port: the old one has to be closed first.
+std::string Daemon::port_key(const std::string& port) const {
+  return port + "@" + gateway_.ports.at(port).device;
+}
+
+std::optional<uint32_t> Daemon::port_id(const std::string& port) const {
+  return gateway_.ports.contains(port) ? ids_.ports.find(port_key(port)) : std::nullopt;
+}
+
+void Daemon::rebuild_soon() {
+  if (std::exchange(rebuild_pending_, true)) return;
+  asio::post(io_, [this] {
+    rebuild_pending_ = false;
+    rebuild();
+  });
+}
+
+void Daemon::rebuild() {
+  if (!adopted_) return;  // ids that the dataplane already has come first
+  try {
+    std::set<std::string> used_groups, used_neighbours;
+    rebuild_base();
+    rebuild_public(used_neighbours);
+    rebuild_connections(used_groups);
+    for (const auto& [name, network] : gateway_.virtual_networks) {
+      rebuild_network(network, used_groups, used_neighbours);
+    }
+    commit();
+    ids_.groups.release_all_but(used_groups);
+    ids_.neighbours.release_all_but(used_neighbours);
+  } catch (const std::exception& error) {
+    spdlog::error("the dataplane's tables could not be put together: {}", error.what());
+  }
+}
+
+void Daemon::rebuild_base() {
+  std::vector<TableObject> objects;
+  std::map<std::string, uint32_t> network_of_port;
+  for (const auto& [name, network] : gateway_.virtual_networks) {
+    api::SetVrf vrf{};
+    vrf.vrf_id = ids_.vrfs.id_of(name);
+    set_name(vrf.name, name);
+    objects.push_back(table_object(vrf));
+    for (const auto& [port, addresses] : network.ports)
+      network_of_port[port] = vrf.vrf_id;
+  }
+  std::set<std::string> used;
+  for (const auto& [name, port] : gateway_.ports) {
+    api::SetPort message{};
+    message.port_id = ids_.ports.id_of(port_key(name));
+    const auto network = network_of_port.find(name);
+    message.vrf_id = network == network_of_port.end() ? 0 : network->second;
+    message.mtu_bytes = port.mtu_bytes;
+    set_name(message.name, name);
+    port.device.copy(message.device.data(), message.device.size() - 1);
+    objects.push_back(table_object(message));
+    used.insert(port_key(name));
+  }
+  ids_.ports.release_all_but(used);
+  tables_.replace("base", std::move(objects));
+}
+
+void Daemon::rebuild_public(std::set<std::string>& used_neighbours) {
+  std::vector<TableObject> objects;
+  const KernelView& kernel = networks_.public_side().view();
+  std::set<std::string> public_ports;
+  for (const auto& [name, address] : gateway_.public_addresses)
+    public_ports.insert(address.port);
+  for (const std::string& port : public_ports) {
+    const Mirror* mirror = networks_.port_mirror(port);
+    for (const KernelAddress& address : kernel.addresses) {
+      if (mirror == nullptr || address.link != mirror->link() || !address.address.address.is_v4()) continue;
+      api::SetAddress message{};
+      message.port_id = ids_.ports.id_of(port_key(port));
+      message.address = to_api(address.address.address);
+      objects.push_back(table_object(message));
+    }
+  }
+  std::set<std::string> used_tunnels;
+  for (const auto& [name, plan] : plans_) {
+    const Mirror* mirror = networks_.port_mirror(plan.port);
+    const std::string neighbour = neighbour_name(plan.port, plan.next_hop);
+    api::SetNeighbour hop{};
+    hop.neighbour_id = ids_.neighbours.id_of(neighbour);
+    hop.port_id = ids_.ports.id_of(port_key(plan.port));
+    hop.address = to_api(plan.next_hop);
+    if (mirror != nullptr) {
+      networks_.manage_neighbour(plan.port, plan.next_hop);
+      const auto known = kernel.neighbours.find({mirror->link(), plan.next_hop});
+      if (known != kernel.neighbours.end()) hop.mac = known->second.mac;
+    }
+    if (used_neighbours.insert(neighbour).second) objects.push_back(table_object(hop));
+
+    const Connection& connection = gateway_.connections.at(plan.connection);
+    const std::string tunnel_name = bounded_name(name);
+    api::SetTunnel tunnel{};
+    tunnel.tunnel_id = ids_.tunnels.id_of(tunnel_name);
+    tunnel.vrf_id = ids_.vrfs.id_of(plan.virtual_network);
+    tunnel.neighbour_id = hop.neighbour_id;
+    tunnel.df = df_policy(connection.esp.df);
+    tunnel.dscp_policy = api::DscpPolicy::kCopy;
+    tunnel.mss_clamp = connection.esp.mss_clamp ? 1 : 0;
+    set_name(tunnel.name, tunnel_name);
+    objects.push_back(table_object(tunnel));
+    used_tunnels.insert(tunnel_name);
+  }
+  ids_.tunnels.release_all_but(used_tunnels);
+  tables_.replace("public", std::move(objects));
+}
+
+api::SetGroup Daemon::group_of(const Connection& connection) {
+  std::vector<Candidate> candidates;
+  for (const TunnelPlan& plan : tunnels_of(gateway_, connection)) {
+    const auto tunnel = tunnels_.find(plan.name);
+    if (tunnel == tunnels_.end()) continue;
+    candidates.push_back({ids_.tunnels.id_of(bounded_name(plan.name)), plan.preference,
+                          feed_.ledger().active_outbound(plan.name) != nullptr, tunnel->second.suspect(), 1});
+  }
+  api::SetGroup group{};
+  const std::string name = group_name(connection);
+  group.group_id = ids_.groups.id_of(name);
+  group.vrf_id = ids_.vrfs.id_of(connection.virtual_network);
+  set_name(group.name, name);
+  for (const api::GroupMember& member : offer_members(candidates))
+    group.members[group.member_count++] = member;
+  return group;
+}
+
+void Daemon::rebuild_connections(std::set<std::string>& used_groups) {
+  std::vector<TableObject> objects;
+  for (const auto& [name, connection] : gateway_.connections) {
+    objects.push_back(table_object(group_of(connection)));
+    used_groups.insert(group_name(connection));
+  }
+  tables_.replace("connections", std::move(objects));
+}
+
+void Daemon::rebuild_network(const VirtualNetwork& network, std::set<std::string>& used_groups,
+                             std::set<std::string>& used_neighbours) {
+  NetlinkFollower* follower = networks_.virtual_network(network.name);
+  if (follower == nullptr) return;
+  VrfPlan plan;
+  plan.vrf_id = ids_.vrfs.id_of(network.name);
+  for (const auto& [port, addresses] : network.ports)
+    plan.lan_ports[port] = ids_.ports.id_of(port_key(port));
+  std::map<IpPrefix, IpAddress> tunnel_routes;
+  for (const auto& [name, connection] : gateway_.connections) {
+    if (connection.virtual_network != network.name) continue;
+    const api::SetGroup group = group_of(connection);
+    const IpAddress inside = inside_next_hop(group.group_id);
+    plan.tunnel_next_hops[inside] = group_name(connection);
+    plan.tunnel_groups[group_name(connection)] = group;
+    for (const IpPrefix& prefix : remote_prefixes(gateway_, connection)) {
+      if (prefix.address.is_v4()) tunnel_routes.emplace(prefix, inside);
+    }
+  }
+  // Told back by netlink, which brings us here again.
+  networks_.sync_tunnel_routes(network.name, tunnel_routes);
+  VrfTables compiled = compile_vrf(plan, follower->view(), ids_);
+  used_groups.merge(compiled.used_groups);
+  used_neighbours.merge(compiled.used_neighbours);
+  for (const auto& [link, address] : compiled.wanted_neighbours) {
+    const auto name = follower->view().links.find(link);
+    if (name != follower->view().links.end()) networks_.manage_neighbour(name->second.name, address);
+  }
+  tables_.replace("network " + network.name, std::move(compiled.objects));
+}
+
+}  // namespace sallyport::control
