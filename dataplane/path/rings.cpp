@@ -3,7 +3,7 @@
 #include "dataplane/path/rings.h"
 
 #include <atomic>
-#include <cstdio>
+#include <string>
 
 namespace sallyport::dataplane {
 
@@ -26,9 +26,9 @@ std::unique_ptr<Rings> Rings::create(const RingsConfig& config) {
   bool complete = true;
   auto make = [&](std::vector<rte_ring*>& rings_of_kind, const char* kind, uint32_t a, uint32_t b,
                   uint32_t elements, unsigned element_bytes) {
-    char name[RTE_RING_NAMESIZE];
-    std::snprintf(name, sizeof name, "%s-%u-%u-%u", kind, number, a, b);
-    rte_ring* ring = rte_ring_create_elem(name, element_bytes, elements, SOCKET_ID_ANY, kSingle);
+    const std::string name = std::string(kind) + '-' + std::to_string(number) + '-' + std::to_string(a) + '-' +
+                             std::to_string(b);
+    rte_ring* ring = rte_ring_create_elem(name.c_str(), element_bytes, elements, SOCKET_ID_ANY, kSingle);
     if (ring == nullptr) {
       complete = false;
     } else {
