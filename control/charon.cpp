@@ -166,7 +166,8 @@ void Charon::initiate(const std::string& tunnel, Done done) {
   if (!up_) return done("charon is not running");
   vici::Target target;
   target.child = target.ike = tunnel;
-  vici::initiate(*acting_, target, vici::kNoWait, {}, [done = std::move(done)](Result<void> result) {
+  // After any load of it that was asked for before.
+  vici::initiate(*loading_, target, vici::kNoWait, {}, [done = std::move(done)](Result<void> result) {
     done(result ? "" : result.error().text());
   });
 }
@@ -178,13 +179,6 @@ std::function<void(Result<uint32_t>)> without_count(Charon::Done done) {
 }
 
 }  // namespace
-
-void Charon::terminate(const std::string& tunnel, Done done) {
-  if (!up_) return done("charon is not running");
-  vici::Target target;
-  target.ike = tunnel;
-  vici::terminate(*acting_, target, {}, without_count(std::move(done)));
-}
 
 void Charon::terminate_ike(uint32_t ike_id, Done done) {
   if (!up_) return done("charon is not running");

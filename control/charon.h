@@ -45,7 +45,6 @@ class Charon {
 
   using Done = std::function<void(const std::string& error)>;  // empty: done
   void initiate(const std::string& tunnel, Done done);
-  void terminate(const std::string& tunnel, Done done);
   void terminate_ike(uint32_t ike_id, Done done);
   void rekey(const std::string& tunnel, Done done);
   void list(std::function<void(const std::vector<vici::IkeSa>&)> on);

@@ -80,7 +80,11 @@ void Daemon::wire() {
       }
     });
   };
-  feed_.on_lost = [this](const std::string& why) { events_.add("charon", "feed", "lost: " + why); };
+  feed_.on_lost = [this](const std::string& why) {
+    events_.add("charon", "feed", "lost: " + why);
+    for (auto& [name, tunnel] : tunnels_)
+      tunnel.on_charon_lost();  // what happens now is not told
+  };
   charon_.on_up = [this](const vici::VersionInfo& version) {
     charon_up_since_ = now();
     events_.add("charon", "charon", fmt::format("connected: strongSwan {}", version.version));
@@ -152,12 +156,13 @@ void Daemon::load_charon(const std::set<std::string>& renew) {
   std::map<std::string, CharonLoad> loads;
   for (const auto& [name, plan] : plans_) {
     const Connection& connection = gateway_.connections.at(plan.connection);
+    if (state_.held_down.contains(plan.connection)) continue;  // the peer must not bring it up either
     loads[name] = {connection, plan, credentials_hash(connection.auth)};
   }
   for (const std::string& name : charon_.want(std::move(loads))) {
     const std::string& connection = plans_.at(name).connection;
-    if (!renew.contains(connection) || !gateway_.connections.at(connection).initiate) continue;
-    if (state_.held_down.contains(connection) || !charon_.up()) continue;
+    if (!renew.contains(connection) || !gateway_.connections.at(connection).initiate || !charon_.up())
+      continue;
     charon_.initiate(name, [this, name](const std::string& error) {
       if (!error.empty()) events_.add("charon", name, "could not be renewed: " + error);
     });
@@ -213,6 +218,7 @@ std::variant<std::string, OperatorError> Daemon::up(const std::string& connectio
   if (auto error = unknown(connection)) return *error;
   state_.held_down.erase(connection);
   save_state();
+  load_charon({});
   for (auto& [name, plan] : plans_) {
     if (plan.connection != connection) continue;
     tunnels_.at(name).hold_down(false, now());
@@ -231,8 +237,8 @@ std::variant<std::string, OperatorError> Daemon::down(const std::string& connect
   for (auto& [name, plan] : plans_) {
     if (plan.connection != connection) continue;
     tunnels_.at(name).hold_down(true, now());
-    charon_.terminate(name, [](const std::string&) {});  // an error: there is none to end
   }
+  load_charon({});  // unloads it and ends its SAs
   return fmt::format("{}: taken down, and stays so until: sallyport up {}", connection, connection);
 }
 

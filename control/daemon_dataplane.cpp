@@ -217,7 +217,7 @@ void Daemon::on_neighbour_wanted(const api::NeighbourWanted& event) {
   for (const auto& [name, port] : gateway_.ports) {
     if (port_id(name) != event.port_id) continue;
     try {
-      networks_.manage_neighbour(name, from_api(event.address));
+      networks_.resolve_neighbour(name, from_api(event.address));
     } catch (const std::system_error& error) {
       spdlog::warn("neighbour {} on {}: {}", to_string(event.address), name, error.what());
     }

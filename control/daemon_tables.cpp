@@ -188,10 +188,7 @@ void Daemon::rebuild_network(const VirtualNetwork& network, std::set<std::string
   VrfTables compiled = compile_vrf(plan, follower->view(), ids_);
   used_groups.merge(compiled.used_groups);
   used_neighbours.merge(compiled.used_neighbours);
-  for (const auto& [link, address] : compiled.wanted_neighbours) {
-    const auto name = follower->view().links.find(link);
-    if (name != follower->view().links.end()) networks_.manage_neighbour(name->second.name, address);
-  }
+  networks_.tend_neighbours(network.name, compiled.wanted_neighbours);
   tables_.replace("network " + network.name, std::move(compiled.objects));
 }
 

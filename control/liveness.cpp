@@ -79,13 +79,12 @@ void TunnelLiveness::on_ike(const vici::FeedIkeEvent& event, MonotonicTime now) 
     established_.insert(event.ike_id);
     ike_version_ = event.version;
     suspect_since_.reset();
-    attempts_ = 0;
   } else if (state == "DELETING" || state == "DESTROYING" || state == "down") {
     connecting_.erase(event.ike_id);
     const bool was_established = established_.erase(event.ike_id) > 0;
     if (was_established && established_.empty() && !held_down_) {
       if (!suspect_since_) reason_ = "the IKE SA was closed";
-      next_attempt_ = std::min(next_attempt_, now);
+      if (attempts_ == 0) next_attempt_ = now;  // it had been up, not just refused again
     }
   }
 }

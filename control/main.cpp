@@ -11,6 +11,7 @@
 #include <asio.hpp>
 #include <cstdio>
 #include <fstream>
+#include <future>
 
 #include "control/api_server.h"
 #include "control/daemon.h"
@@ -72,9 +73,15 @@ int serve(const CommandLine& line) {
   api.start();
   spdlog::info("sallyportd {} serves {}", kVersion, line.daemon.run_dir);
   io.run();
-  // Dataplane, charon and namespaces go on; the next start takes them over.
+  // Dataplane, charon and namespaces go on; the next start takes them over. Requests in progress still get
+  // answers.
+  daemon.events().close();
+  io.restart();
+  auto stopped = std::async(std::launch::async, [&] { api.stop(); });
+  while (stopped.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+    io.run_for(std::chrono::milliseconds(10));
+  }
   daemon.stop();
-  api.stop();
   return 0;
 }
 

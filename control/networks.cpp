@@ -79,13 +79,42 @@ void Networks::set_mac(const std::string& port, const api::Mac& mac) {
     port_mirror(port)->set_mac(follower->netlink(), mac);
 }
 
+void Networks::resolve_neighbour(const std::string& port, const IpAddress& address) {
+  NetlinkFollower* follower = follower_of_port(port);
+  if (follower != nullptr) follower->netlink().resolve_neighbour(port_mirror(port)->link(), address);
+}
+
 void Networks::manage_neighbour(const std::string& port, const IpAddress& address) {
   NetlinkFollower* follower = follower_of_port(port);
   if (follower == nullptr) return;
   const uint32_t link = port_mirror(port)->link();
   const auto known = follower->view().neighbours.find({link, address});
-  if (known != follower->view().neighbours.end() && known->second.managed) return;
+  if (known != follower->view().neighbours.end()) {
+    // One that the operator made permanent stays it.
+    if (known->second.managed || known->second.state == NeighbourState::kPermanent) return;
+  }
   follower->netlink().manage_neighbour(link, address);
+}
+
+// A scan of a whole prefix must not leave the kernel asking for absent hosts for ever.
+void Networks::tend_neighbours(const std::string& virtual_network,
+                               const std::set<KernelView::NeighbourKey>& wanted) {
+  NetlinkFollower* follower = this->virtual_network(virtual_network);
+  if (follower == nullptr) return;
+  for (const auto& [key, neighbour] : follower->view().neighbours) {
+    const auto link = follower->view().links.find(neighbour.link);
+    if (link == follower->view().links.end() || !ports_.contains(link->second.name)) continue;
+    if (!neighbour.address.is_v4() || neighbour.address.bytes[0] >= 224) continue;
+    if (neighbour.state == NeighbourState::kFailed && neighbour.managed && !wanted.contains(key)) {
+      follower->netlink().delete_neighbour(neighbour.link, neighbour.address);
+    } else if (neighbour.mac != api::Mac{} || wanted.contains(key)) {
+      manage_neighbour(link->second.name, neighbour.address);
+    }
+  }
+  for (const auto& [link, address] : wanted) {
+    const auto name = follower->view().links.find(link);
+    if (name != follower->view().links.end()) manage_neighbour(name->second.name, address);
+  }
 }
 
 void Networks::apply(const Gateway& wanted) {

@@ -42,7 +42,11 @@ class Networks {
   [[nodiscard]] Mirror* tunnel_mirror(const std::string& virtual_network);
   // In the namespace that the port's mirror is in.
   void set_mac(const std::string& port, const api::Mac& mac);
+  void resolve_neighbour(const std::string& port, const IpAddress& address);
   void manage_neighbour(const std::string& port, const IpAddress& address);
+  // LAN neighbours that answered are kept resolved, those that stopped answering are forgotten, but for
+  // `wanted`.
+  void tend_neighbours(const std::string& virtual_network, const std::set<KernelView::NeighbourKey>& wanted);
   [[nodiscard]] std::string netns_of(const std::string& virtual_network) const {
     return prefix_ + virtual_network;
   }

@@ -57,6 +57,18 @@ nl_msg* address_message(int type, int flags, const KernelAddress& address) {
   return message;
 }
 
+nl_msg* neighbour_message(int type, int flags, uint8_t neighbour_flags, uint32_t link,
+                          const IpAddress& address) {
+  ndmsg body{};
+  body.ndm_family = family_of(address);
+  body.ndm_ifindex = static_cast<int>(link);
+  body.ndm_state = NUD_NONE;
+  body.ndm_flags = neighbour_flags;
+  nl_msg* message = message_of(type, flags, body);
+  put(message, NDA_DST, address);
+  return message;
+}
+
 std::string text_of(const KernelAddress& address) {
   return fmt::format("{} on link {}", address.address.to_string(), address.link);
 }
@@ -266,24 +278,20 @@ void RtNetlink::delete_rule(const KernelRule& rule) {
   change_rule(rule, RTM_DELRULE, 0, ENOENT);
 }
 
-void RtNetlink::manage_neighbour(uint32_t link, const IpAddress& address) {
-  ndmsg body{};
-  body.ndm_family = family_of(address);
-  body.ndm_ifindex = static_cast<int>(link);
-  body.ndm_state = NUD_NONE;
-  nl_msg* message = message_of(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, body);
-  put(message, NDA_DST, address);
-  nla_put_u32(message, NDA_FLAGS_EXT, NTF_EXT_MANAGED);
+void RtNetlink::resolve_neighbour(uint32_t link, const IpAddress& address) {
+  nl_msg* message = neighbour_message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, NTF_USE, link, address);
   change(message, "resolve neighbour " + address.to_string());
 }
 
+void RtNetlink::manage_neighbour(uint32_t link, const IpAddress& address) {
+  nl_msg* message = neighbour_message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, 0, link, address);
+  nla_put_u32(message, NDA_FLAGS_EXT, NTF_EXT_MANAGED);
+  change(message, "keep neighbour " + address.to_string());
+}
+
 void RtNetlink::delete_neighbour(uint32_t link, const IpAddress& address) {
-  ndmsg body{};
-  body.ndm_family = family_of(address);
-  body.ndm_ifindex = static_cast<int>(link);
-  nl_msg* message = message_of(RTM_DELNEIGH, 0, body);
-  put(message, NDA_DST, address);
-  change(message, "delete neighbour " + address.to_string(), ENOENT);
+  change(neighbour_message(RTM_DELNEIGH, 0, 0, link, address), "delete neighbour " + address.to_string(),
+         ENOENT);
 }
 
 }  // namespace sallyport::control

@@ -108,6 +108,8 @@ class RtNetlink {
   void delete_route(const KernelRoute& route);
   void add_rule(const KernelRule& rule);
   void delete_rule(const KernelRule& rule);
+  // The kernel resolves it now, once.
+  void resolve_neighbour(uint32_t link, const IpAddress& address);
   // The kernel resolves it now, and goes on doing so though it sees no traffic (NTF_EXT_MANAGED).
   void manage_neighbour(uint32_t link, const IpAddress& address);
   void delete_neighbour(uint32_t link, const IpAddress& address);
