@@ -120,10 +120,10 @@ NetlinkFollower::Effect NetlinkFollower::apply_link(const nlmsghdr* message) {
   }
   KernelLink& held = view_.links[link->index];
   if (held == *link) return Effect::kNone;
-  const bool was_up = held.up && held.running;
+  const bool is_as_up = held.up == link->up && held.running == link->running;
   held = *link;
   // The kernel takes routes of a link that went down away without a word.
-  return was_up && !(link->up && link->running) ? Effect::kRoutesUntold : Effect::kChanged;
+  return is_as_up ? Effect::kChanged : Effect::kRoutesUntold;
 }
 
 NetlinkFollower::Effect NetlinkFollower::apply(const nlmsghdr* message) {

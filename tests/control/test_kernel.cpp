@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Mirrors, source routing and the netlink follower in namespaces of a real kernel, changed and checked with
+// `ip`.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <asio.hpp>
+#include <cstdlib>
+#include <memory>
+
+#include "control/networks.h"
+
+namespace sallyport::control {
+namespace {
+
+std::string output_of(const std::string& command) {
+  std::string out;
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen((command + " 2>&1").c_str(), "r"), ::pclose);
+  char buffer[4096];
+  while (pipe && std::fgets(buffer, sizeof buffer, pipe.get()) != nullptr)
+    out += buffer;
+  return out;
+}
+
+class KernelTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    name_ = "sct" + std::to_string(::getpid());
+    create_netns(name_);
+    sh("ip -n " + name_ + " link set lo up");
+  }
+  void TearDown() override {
+    for (const NetnsName& name : list_netns(name_))
+      delete_netns(name);
+  }
+
+  static void sh(const std::string& command) { ASSERT_EQ(output_of(command), "") << command; }
+  std::string ip(const std::string& words) const { return output_of("ip -n " + name_ + " " + words); }
+  std::string ip_inside(const std::string& words) const {
+    return output_of("ip -n " + name_ + "-sp-prod " + words);
+  }
+
+  // What sallyportd would do, as if it ran in the test's namespace.
+  void in_host(const std::function<void()>& work) { run_in_netns(name_, work); }
+
+  template <typename Condition>
+  bool settle(asio::io_context& io, Condition condition) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    while (!condition() && std::chrono::steady_clock::now() < deadline)
+      io.run_for(std::chrono::milliseconds(10));
+    return condition();
+  }
+
+  Mirror make_mirror() const {
+    RtNetlink netlink(name_);
+    return {netlink, name_, "lan0", MirrorDevice::kTap};
+  }
+
+  Gateway config() const {
+    Gateway gateway;
+    gateway.ports["wan0"] = {"wan0", "net_null0", 1500};
+    gateway.ports["lan0"] = {"lan0", "net_null1", 9000};
+    gateway.public_addresses["a"] = {"a", "wan0", *parse_interface_address("192.0.2.1/24"),
+                                     *parse_address("192.0.2.254")};
+    VirtualNetwork network;
+    network.name = "prod";
+    network.ports["lan0"] = {*parse_interface_address("10.0.0.1/16"),
+                             *parse_interface_address("2001:db8::1/64")};
+    gateway.virtual_networks["prod"] = network;
+    return gateway;
+  }
+
+  std::string name_;
+};
+
+TEST_F(KernelTest, NamespaceIsTheOneIpKnows) {
+  EXPECT_TRUE(netns_exists(name_));
+  EXPECT_NE(output_of("ip netns exec " + name_ + " ip link show lo").find("LOOPBACK"), std::string::npos);
+  create_netns(name_);
+  delete_netns(name_);
+  EXPECT_FALSE(netns_exists(name_));
+  delete_netns(name_);
+}
+
+TEST_F(KernelTest, FollowerSeesWhatIpChanges) {
+  const Mirror mirror = make_mirror();
+  asio::io_context io;
+  int changes = 0;
+  NetlinkFollower follower(io, name_, [&] { ++changes; });
+  const KernelLink* link = follower.view().link("lan0");
+  ASSERT_NE(link, nullptr);
+  const uint32_t index = link->index;
+  sh("ip -n " + name_ + " address add 10.0.0.1/16 dev lan0");
+  sh("ip -n " + name_ + " route add 10.20.0.0/16 via 10.0.0.9 metric 7 proto bgp");
+  sh("ip -n " + name_ + " neighbour add 10.0.0.9 dev lan0 lladdr 02:00:00:00:00:09 nud permanent");
+  const KernelView& view = follower.view();
+  const KernelView::RouteKey key{254, *parse_prefix("10.20.0.0/16"), 7};
+  ASSERT_TRUE(settle(io, [&] {
+    return view.routes.contains(key) && view.neighbours.contains({index, *parse_address("10.0.0.9")});
+  }));
+  EXPECT_GT(changes, 0);
+  EXPECT_TRUE(view.addresses.contains({index, *parse_interface_address("10.0.0.1/16")}));
+  ASSERT_EQ(view.routes.at(key).next_hops.size(), 1u);
+  EXPECT_EQ(view.routes.at(key).next_hops[0].via->to_string(), "10.0.0.9");
+  EXPECT_EQ(view.neighbours.at({index, *parse_address("10.0.0.9")}).mac, (api::Mac{2, 0, 0, 0, 0, 9}));
+
+  sh("ip -n " + name_ + " route del 10.20.0.0/16");
+  EXPECT_TRUE(settle(io, [&] { return !view.routes.contains(key); }));
+}
+
+TEST_F(KernelTest, FollowerSeesRoutesThatVanishWithoutAWord) {
+  const Mirror mirror = make_mirror();
+  sh("ip -n " + name_ + " address add 10.0.0.1/16 dev lan0");
+  sh("ip -n " + name_ + " route add 10.20.0.0/16 via 10.0.0.9");
+  asio::io_context io;
+  NetlinkFollower follower(io, name_, [] {});
+  const KernelView::RouteKey key{254, *parse_prefix("10.20.0.0/16"), 0};
+  ASSERT_TRUE(follower.view().routes.contains(key));
+  sh("ip -n " + name_ + " link set lan0 down");
+  EXPECT_TRUE(settle(io, [&] { return !follower.view().routes.contains(key); }));
+}
+
+TEST_F(KernelTest, FollowerExpandsNexthopObjects) {
+  const Mirror mirror = make_mirror();
+  sh("ip -n " + name_ + " address add 10.0.0.1/16 dev lan0");
+  sh("ip -n " + name_ + " nexthop add id 5 via 10.0.0.9 dev lan0");
+  asio::io_context io;
+  NetlinkFollower follower(io, name_, [] {});
+  sh("ip -n " + name_ + " route add 10.20.0.0/16 nhid 5");
+  const KernelView& view = follower.view();
+  const KernelView::RouteKey key{254, *parse_prefix("10.20.0.0/16"), 0};
+  const auto via = [&]() -> std::string {
+    const auto route = view.routes.find(key);
+    if (route == view.routes.end() || route->second.next_hops.empty()) return "";
+    return route->second.next_hops[0].via->to_string();
+  };
+  EXPECT_TRUE(settle(io, [&] { return via() == "10.0.0.9"; }));
+  sh("ip -n " + name_ + " nexthop replace id 5 via 10.0.0.8 dev lan0");
+  EXPECT_TRUE(settle(io, [&] { return via() == "10.0.0.8"; })) << via();
+  sh("ip -n " + name_ + " nexthop del id 5");
+  EXPECT_TRUE(settle(io, [&] { return via().empty(); }));
+}
+
+TEST_F(KernelTest, NetworksAreMadeFoundAgainAndRemoved) {
+  in_host([&] {
+    asio::io_context io;
+    Networks networks(io, name_ + "-sp-", [](const std::string&) {});
+    networks.apply(config());
+    EXPECT_NE(ip("-d link show wan0").find("multi_queue"), std::string::npos);
+    EXPECT_NE(ip("address show wan0").find("192.0.2.1/24"), std::string::npos);
+    EXPECT_NE(ip("rule").find("from 192.0.2.1 lookup 5300"), std::string::npos);
+    EXPECT_NE(ip("route show table 5300").find("default via 192.0.2.254 dev wan0"), std::string::npos);
+    EXPECT_NE(ip("neighbour show").find("managed"), std::string::npos);
+    EXPECT_NE(ip_inside("address show lan0").find("10.0.0.1/16"), std::string::npos);
+    EXPECT_NE(ip_inside("-6 address show lan0").find("2001:db8::1/64 scope global nodad"), std::string::npos);
+    EXPECT_NE(ip_inside("link show lan0").find("mtu 9000"), std::string::npos);
+    EXPECT_NE(ip_inside("link show vpn0").find("POINTOPOINT"), std::string::npos);
+    EXPECT_EQ(output_of("ip netns exec " + name_ + " cat /proc/sys/net/ipv4/conf/wan0/arp_ignore"), "1\n");
+
+    const std::string links = ip("link show wan0");
+    Networks second(io, name_ + "-sp-", [](const std::string&) {});  // as after a restart
+    second.remember(networks.made());
+    second.apply(config());
+    EXPECT_EQ(ip("link show wan0"), links);
+
+    second.sync_tunnel_routes("prod", {{*parse_prefix("10.20.0.0/16"), *parse_address("169.254.128.1")}});
+    EXPECT_NE(ip_inside("route").find("10.20.0.0/16 via 169.254.128.1 dev vpn0 proto 83 onlink"),
+              std::string::npos);
+
+    EXPECT_TRUE(Networks::cleanup(second.made()).empty());
+    EXPECT_TRUE(Networks::cleanup(second.made()).empty());
+  });
+  EXPECT_EQ(ip("link show wan0").find("192.0.2"), std::string::npos);
+  EXPECT_EQ(ip("rule").find("5300"), std::string::npos);
+  EXPECT_FALSE(netns_exists(name_ + "-sp-prod"));
+}
+
+TEST_F(KernelTest, ApplyRemovesOnlyWhatTheConfigurationLost) {
+  in_host([&] {
+    asio::io_context io;
+    Networks networks(io, name_ + "-sp-", [](const std::string&) {});
+    networks.apply(config());
+    sh("ip -n " + name_ + "-sp-prod address add 10.77.0.1/24 dev lan0");  // the operator's own
+    Gateway changed = config();
+    changed.virtual_networks["prod"].ports["lan0"] = {*parse_interface_address("10.5.0.1/16")};
+    networks.apply(changed);
+    const std::string addresses = ip_inside("address show lan0");
+    EXPECT_EQ(addresses.find("10.0.0.1/16"), std::string::npos);
+    EXPECT_NE(addresses.find("10.5.0.1/16"), std::string::npos);
+    EXPECT_NE(addresses.find("10.77.0.1/24"), std::string::npos);
+    changed.virtual_networks.clear();
+    networks.apply(changed);
+    EXPECT_FALSE(netns_exists(name_ + "-sp-prod"));
+    EXPECT_NE(ip("link show wan0").find("wan0"), std::string::npos);
+    (void)Networks::cleanup(networks.made());
+  });
+}
+
+}  // namespace
+}  // namespace sallyport::control

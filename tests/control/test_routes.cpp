@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <gtest/gtest.h>
+
+#include "control/addresses.h"
+#include "control/routes.h"
+
+namespace sallyport::control {
+namespace {
+
+constexpr uint32_t kLan = 3, kTunnels = 2;
+
+class RoutesTest : public ::testing::Test {
+ protected:
+  RoutesTest() {
+    plan_.vrf_id = 1;
+    plan_.lan_ports["lan0"] = 4;
+    kernel_.links[kLan] = {kLan, "lan0", true, true, 1500, {}};
+    kernel_.links[kTunnels] = {kTunnels, "vpn0", true, true, 1500, {}};
+    kernel_.addresses.insert({kLan, *parse_interface_address("10.0.0.1/16")});
+    add_route("10.0.0.0/16", {{kLan, std::nullopt, 1}});
+  }
+
+  void add_route(const char* prefix, std::vector<KernelNextHop> next_hops, uint32_t metric = 0,
+                 uint32_t table = 254) {
+    KernelRoute route;
+    route.table = table;
+    route.prefix = *parse_prefix(prefix);
+    route.metric = metric;
+    route.next_hops = std::move(next_hops);
+    kernel_.routes[{table, route.prefix, metric}] = route;
+  }
+
+  void compile() { tables_ = compile_vrf(plan_, kernel_, ids_); }
+
+  std::map<std::string, uint32_t> routes() const {  // prefix -> group
+    std::map<std::string, uint32_t> out;
+    for (const TableObject& object : tables_.objects) {
+      if (object.stage != Stage::kRoute) continue;
+      const auto route = message_cast<api::SetRoute>(object.message);
+      out[IpPrefix{from_api(route.prefix.address), route.prefix.length}.to_string()] = route.group_id;
+    }
+    return out;
+  }
+
+  std::vector<api::GroupMember> members(uint32_t group_id) const {
+    for (const TableObject& object : tables_.objects) {
+      if (object.stage != Stage::kGroup) continue;
+      const auto group = message_cast<api::SetGroup>(object.message);
+      if (group.group_id == group_id)
+        return {group.members.begin(), group.members.begin() + group.member_count};
+    }
+    return {};
+  }
+
+  api::GroupMember only_member(const std::string& prefix) const {
+    const auto found = members(routes().at(prefix));
+    EXPECT_EQ(found.size(), 1u);
+    return found.empty() ? api::GroupMember{} : found.front();
+  }
+
+  VrfPlan plan_;
+  KernelView kernel_;
+  Ids ids_;
+  VrfTables tables_;
+};
+
+TEST_F(RoutesTest, ConnectedPrefixAndOwnAddress) {
+  compile();
+  EXPECT_EQ(only_member("10.0.0.0/16").kind, api::MemberKind::kConnected);
+  EXPECT_EQ(only_member("10.0.0.0/16").id, 4u);
+  EXPECT_EQ(only_member("10.0.0.1/32").kind, api::MemberKind::kLocal);
+}
+
+TEST_F(RoutesTest, NeighbourGetsARouteOnceItsMacIsKnown) {
+  const IpAddress host = *parse_address("10.0.0.9");
+  kernel_.neighbours[{kLan, host}] = {kLan, host, {}, NeighbourState::kIncomplete, true};
+  compile();
+  EXPECT_FALSE(routes().contains("10.0.0.9/32"));
+  kernel_.neighbours[{kLan, host}].mac = {2, 0, 0, 0, 0, 9};
+  compile();
+  EXPECT_EQ(only_member("10.0.0.9/32").kind, api::MemberKind::kNeighbour);
+  EXPECT_EQ(only_member("10.0.0.9/32").id, *ids_.neighbours.find("lan0/10.0.0.9"));
+}
+
+TEST_F(RoutesTest, TunnelRouteNamesTheConnectionsGroup) {
+  const uint32_t group = ids_.groups.id_of("connection/prod-berlin");
+  const IpAddress inside = inside_next_hop(group);
+  plan_.tunnel_next_hops[inside] = "connection/prod-berlin";
+  add_route("10.20.0.0/16", {{kTunnels, inside, 1}});
+  add_route("10.21.0.0/16", {{kTunnels, *parse_address("169.254.200.200"), 1}});  // no connection's
+  compile();
+  EXPECT_EQ(routes().at("10.20.0.0/16"), group);
+  EXPECT_FALSE(routes().contains("10.21.0.0/16"));
+}
+
+TEST_F(RoutesTest, GatewayOnTheLanIsResolvedAndWaitedFor) {
+  add_route("0.0.0.0/0", {{kLan, *parse_address("10.0.0.254"), 1}});
+  compile();
+  EXPECT_EQ(only_member("0.0.0.0/0").kind, api::MemberKind::kNeighbour);
+  EXPECT_TRUE(tables_.wanted_neighbours.contains({kLan, *parse_address("10.0.0.254")}));
+}
+
+TEST_F(RoutesTest, SmallestMetricWinsAndOtherTablesDoNotCount) {
+  add_route("10.30.0.0/16", {{kLan, *parse_address("10.0.0.2"), 1}}, 20);
+  add_route("10.30.0.0/16", {{kLan, *parse_address("10.0.0.3"), 1}}, 10);
+  add_route("10.31.0.0/16", {{kLan, *parse_address("10.0.0.2"), 1}}, 0, 100);
+  compile();
+  EXPECT_EQ(only_member("10.30.0.0/16").id, *ids_.neighbours.find("lan0/10.0.0.3"));
+  EXPECT_FALSE(routes().contains("10.31.0.0/16"));
+}
+
+TEST_F(RoutesTest, SeveralNextHopsBecomeOneGroupWithWeights) {
+  add_route("10.40.0.0/16", {{kLan, *parse_address("10.0.0.2"), 1}, {kLan, *parse_address("10.0.0.3"), 3}});
+  compile();
+  const auto found = members(routes().at("10.40.0.0/16"));
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].weight, 1);
+  EXPECT_EQ(found[1].weight, 3);
+}
+
+TEST_F(RoutesTest, BlackholeIsADropGroup) {
+  KernelRoute route;
+  route.prefix = *parse_prefix("10.50.0.0/16");
+  route.kind = KernelRouteKind::kDrop;
+  kernel_.routes[{254, route.prefix, 0}] = route;
+  compile();
+  EXPECT_EQ(only_member("10.50.0.0/16").kind, api::MemberKind::kDrop);
+}
+
+}  // namespace
+}  // namespace sallyport::control

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "control/sa_ledger.h"
+
+namespace sallyport::control {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr uint32_t kSlotA = 1, kSlotB = 2;
+
+class SaLedgerTest : public ::testing::Test {
+ protected:
+  static vici::FeedSaAdd sa(uint32_t spi, uint32_t slot, bool inbound, uint32_t ike_id) {
+    vici::FeedSaAdd add;
+    add.id = {spi, slot, inbound};
+    add.ike_id = ike_id;
+    add.ike_name = add.child_name = "t";
+    add.tunnel_mode = add.esn = true;
+    add.encryption = 20;
+    std::array<uint8_t, 36> key{};
+    key[0] = 0xaa;
+    add.encryption_key = vici::KeyMaterial(key);
+    return add;
+  }
+
+  void add_child(uint32_t slot, uint32_t ike_id, MonotonicTime when) {
+    for (const bool inbound : {true, false}) {
+      const auto add = sa(0x1000 + slot, slot, inbound, ike_id);
+      ledger_.name(add, when);
+      ledger_.set_state(add.id, SaState::kInstalled);
+    }
+  }
+
+  static SaId in(uint32_t slot) { return {0x1000 + slot, slot, true}; }
+  static SaId out(uint32_t slot) { return {0x1000 + slot, slot, false}; }
+
+  Superfluous superfluous(MonotonicTime now) const {
+    return ledger_.superfluous(
+        [this](const SaId& id) -> std::optional<MonotonicTime> {
+          const auto it = used_.find(id);
+          if (it == used_.end()) return std::nullopt;
+          return it->second;
+        },
+        now);
+  }
+
+  SaLedger ledger_;
+  std::map<SaId, MonotonicTime> used_;
+  MonotonicTime start_{seconds(1000)};
+};
+
+TEST_F(SaLedgerTest, NewestInstalledOutboundSaIsActive) {
+  add_child(kSlotA, 1, start_);
+  EXPECT_EQ(ledger_.active_outbound("t")->id, out(kSlotA));
+  const auto newer = sa(0x1000 + kSlotB, kSlotB, false, 1);
+  ledger_.name(newer, start_);
+  EXPECT_EQ(ledger_.active_outbound("t")->id, out(kSlotA)) << "not before the dataplane has it";
+  EXPECT_FALSE(ledger_.is_newest_outbound(*ledger_.find(out(kSlotA))));
+  ledger_.set_state(newer.id, SaState::kInstalled);
+  EXPECT_EQ(ledger_.active_outbound("t")->id, out(kSlotB));
+  ledger_.set_state(newer.id, SaState::kDeleting);
+  EXPECT_EQ(ledger_.active_outbound("t")->id, out(kSlotA));
+  EXPECT_EQ(ledger_.active_outbound("another"), nullptr);
+}
+
+TEST_F(SaLedgerTest, SnapshotOfTheSameCharonSweepsWhatItDoesNotName) {
+  add_child(kSlotA, 1, start_);
+  add_child(kSlotB, 1, start_);
+  ledger_.begin_snapshot();
+  for (const bool inbound : {true, false})
+    ledger_.name(sa(0x1000 + kSlotB, kSlotB, inbound, 1), start_);
+  EXPECT_EQ(ledger_.end_snapshot(true, start_), (std::vector<SaId>{out(kSlotA), in(kSlotA)}));
+  EXPECT_EQ(ledger_.find(in(kSlotB))->state, SaState::kInstalled);
+}
+
+TEST_F(SaLedgerTest, SnapshotOfAnotherCharonLeavesOrphansThatStillSend) {
+  add_child(kSlotA, 1, start_);
+  ledger_.begin_snapshot();
+  EXPECT_TRUE(ledger_.end_snapshot(false, start_).empty());
+  EXPECT_TRUE(ledger_.find(out(kSlotA))->orphan);
+  EXPECT_EQ(ledger_.active_outbound("t")->id, out(kSlotA));
+  EXPECT_FALSE(ledger_.has_living_child("t"));
+}
+
+TEST_F(SaLedgerTest, OrphansGoOnceTheNewerChildAloneReceives) {
+  add_child(kSlotA, 1, start_);
+  used_[in(kSlotA)] = start_;
+  ledger_.begin_snapshot();
+  (void)ledger_.end_snapshot(false, start_);
+  const MonotonicTime later = start_ + seconds(10);
+  add_child(kSlotB, 1, later);  // the new charon's first IKE_SA has the same number
+  EXPECT_TRUE(superfluous(later + seconds(60)).orphans.empty()) << "the newer one has received nothing";
+  used_[in(kSlotB)] = later + seconds(1);
+  EXPECT_TRUE(superfluous(later + seconds(60)).orphans.empty()) << "too soon after its installation";
+  used_[in(kSlotB)] = later + seconds(3);
+  EXPECT_EQ(superfluous(later + seconds(60)).orphans, (std::vector<SaId>{out(kSlotA), in(kSlotA)}));
+  used_[in(kSlotA)] = later + seconds(2);
+  EXPECT_TRUE(superfluous(later + seconds(60)).orphans.empty()) << "the peer still sends on the old one";
+}
+
+TEST_F(SaLedgerTest, OrphansGoAtTheirHardLifetime) {
+  auto add = sa(0x1000 + kSlotA, kSlotA, true, 1);
+  add.hard_seconds = 100;
+  ledger_.name(add, start_);
+  ledger_.begin_snapshot();
+  (void)ledger_.end_snapshot(false, start_ + seconds(50));
+  EXPECT_TRUE(superfluous(start_ + seconds(99)).orphans.empty());
+  EXPECT_EQ(superfluous(start_ + seconds(100)).orphans.size(), 1u);
+}
+
+TEST_F(SaLedgerTest, OlderIkeSaIsRetiredOnceTheNewerChildAloneReceives) {
+  add_child(kSlotA, 1, start_);
+  used_[in(kSlotA)] = start_ + seconds(1);
+  add_child(kSlotB, 2, start_ + seconds(1));
+  EXPECT_TRUE(superfluous(start_ + seconds(60)).ike_sas.empty());
+  used_[in(kSlotB)] = start_ + seconds(4);
+  EXPECT_EQ(superfluous(start_ + seconds(60)).ike_sas, std::vector<uint32_t>{1});
+}
+
+// Both peers made an IKE_SA at the same time; each receives on the one that the other made last.
+TEST_F(SaLedgerTest, NeitherPeerRetiresTheIkeSaTheOtherSendsOn) {
+  add_child(kSlotA, 1, start_);
+  add_child(kSlotB, 2, start_);
+  used_[in(kSlotA)] = start_ + seconds(30);  // the peer sends on A; B is our newest
+  used_[in(kSlotB)] = start_ + seconds(5);
+  EXPECT_TRUE(superfluous(start_ + seconds(31)).ike_sas.empty());
+}
+
+TEST_F(SaLedgerTest, RekeyedIkeSaIsNotAnOlderOne) {
+  add_child(kSlotA, 1, start_);
+  ledger_.rename_ike(1, 5);
+  add_child(kSlotB, 5, start_ + seconds(1));
+  used_[in(kSlotB)] = start_ + seconds(30);
+  EXPECT_TRUE(superfluous(start_ + seconds(60)).ike_sas.empty());
+}
+
+TEST_F(SaLedgerTest, WhatTheDataplaneLostIsForgotten) {
+  add_child(kSlotA, 1, start_);
+  add_child(kSlotB, 1, start_);
+  ledger_.retain_only({in(kSlotA)});
+  EXPECT_EQ(ledger_.records().size(), 1u);
+  EXPECT_EQ(ledger_.inbound_spis(), std::vector<uint32_t>{0x1000 + kSlotA});
+}
+
+TEST_F(SaLedgerTest, MessagesCarryWhatCharonNegotiated) {
+  auto add = sa(0x12300001, kSlotA, true, 1);
+  add.replay_window = 1024;
+  add.hard_packets = 99;
+  sp_selector any{};
+  any.family = 4;
+  any.port_to = 65535;
+  std::memset(any.to, 0xff, 4);
+  add.remote_selectors = {any};
+  const auto inbound = inbound_message(add, 7);
+  ASSERT_TRUE(inbound);
+  EXPECT_EQ(inbound->spi, 0x12300001u);
+  EXPECT_EQ(inbound->tunnel_id, 7u);
+  EXPECT_EQ(inbound->keys.algorithm, api::Algorithm::kAes256Gcm16);
+  EXPECT_EQ(inbound->keys.key_bytes, 36);
+  EXPECT_EQ(inbound->keys.key[0], 0xaa);
+  EXPECT_EQ(inbound->replay_window, 1024u);
+  EXPECT_EQ(inbound->lifetimes.hard_packets, 99u);
+  ASSERT_EQ(inbound->remote_selector_count, 1);
+  EXPECT_EQ(inbound->remote_selectors[0].to[3], 0xff);
+  EXPECT_EQ(inbound->remote_selectors[0].port_to, 65535);
+
+  add.installed = true;
+  EXPECT_EQ(outbound_message(add, 7)->may_have_sent, 1);
+  add.encryption = 12;  // AES-CBC
+  EXPECT_FALSE(outbound_message(add, 7));
+}
+
+}  // namespace
+}  // namespace sallyport::control
