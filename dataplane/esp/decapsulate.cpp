@@ -2,8 +2,6 @@
 // ESP tunnel mode inbound. Home worker.
 #include "dataplane/esp/decapsulate.h"
 
-#include <netinet/in.h>
-
 #include <cstring>
 
 #include "dataplane/esp/ecn.h"
@@ -64,9 +62,6 @@ api::DropReason prepare(DecapPacket& item, CryptoJob& job) {
   }
   auto* start = rte_pktmbuf_mtod(item.packet, uint8_t*);
   const auto& outer = *reinterpret_cast<const rte_ipv4_hdr*>(start);
-  if ((outer.next_proto_id == IPPROTO_UDP) != sa.encap.load(std::memory_order_relaxed)) {
-    return api::DropReason::kEncapMismatch;
-  }
   uint8_t* esp = start + item.esp_offset;
   uint32_t low_be;
   std::memcpy(&low_be, esp + 4, sizeof(low_be));

@@ -20,8 +20,9 @@ namespace sallyport::dataplane {
 struct DecapPacket {
   rte_mbuf* packet;
   InboundSa* sa;
-  uint16_t
-      esp_offset;  // of the ESP header from the data's start: IPv4 header, and UDP header where encapsulated
+  // Of the ESP header from the data's start: IPv4 header, and UDP header where the packet has one. Both forms
+  // are taken whichever the SA sends (RFC 7296 section 2.23).
+  uint16_t esp_offset;
   uint8_t outer_tos;             // set by prepare_decapsulation
   uint64_t sequence;             // set by prepare_decapsulation
   api::DropReason drop = kKeep;  // in: those that are not kKeep are passed over; out: why not to forward

@@ -138,22 +138,24 @@ TEST_F(EspInboundTest, IvIsThePeersChoice) {
   EXPECT_EQ(outcome.bytes, inner_);
 }
 
-TEST_F(EspInboundTest, EncapsulationMustAgree) {
-  make_inbound(sa_);
-  OracleSa in_udp = sa_;
-  in_udp.encap = true;
-  const State before = state();
-  std::vector<DecapPacket> items = {{to_packet(seal(in_udp, 1, inner_)), inbound_.get(), 28, 0, 0, kKeep}};
-  decapsulate(items);
-  EXPECT_EQ(items[0].drop, DropReason::kEncapMismatch);
-  rte_pktmbuf_free(items[0].packet);
-  EXPECT_EQ(state(), before);
-  inbound_->encap = true;  // as UpdateSa does
-  EXPECT_EQ(receive(seal(in_udp, 1, inner_)).drop, kKeep);
-  items = {{to_packet(seal(sa_, 2, inner_)), inbound_.get(), 20, 0, 0, kKeep}};
-  decapsulate(items);
-  EXPECT_EQ(items[0].drop, DropReason::kEncapMismatch);
-  rte_pktmbuf_free(items[0].packet);
+TEST_F(EspInboundTest, BothEncapsulationsAreTakenWhicheverWasNegotiated) {
+  uint64_t sequence = 0;
+  for (const bool negotiated : {false, true}) {
+    OracleSa plain = sa_, in_udp = sa_;
+    plain.encap = false;
+    in_udp.encap = true;
+    make_inbound(negotiated ? in_udp : plain);
+    for (const bool arrives_in_udp : {true, false, true}) {
+      const OracleSa& peer = arrives_in_udp ? in_udp : plain;
+      const uint16_t esp_offset = arrives_in_udp ? 28 : 20;
+      std::vector<DecapPacket> items = {
+          {to_packet(seal(peer, ++sequence, inner_)), inbound_.get(), esp_offset, 0, 0, kKeep}};
+      decapsulate(items);
+      EXPECT_EQ(items[0].drop, kKeep);
+      EXPECT_EQ(to_bytes(items[0].packet), inner_);
+      rte_pktmbuf_free(items[0].packet);
+    }
+  }
 }
 
 TEST_F(EspInboundTest, DuplicatesInOneBurst) {
