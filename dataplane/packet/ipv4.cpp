@@ -17,6 +17,26 @@ uint16_t load_be16(const uint8_t* bytes) {
 
 }  // namespace
 
+bool ipv4_options_allowed(const rte_ipv4_hdr& header) {
+  constexpr uint8_t kEnd = 0, kNop = 1, kLooseSourceRoute = 131, kStrictSourceRoute = 137;
+  const auto* bytes = reinterpret_cast<const uint8_t*>(&header);
+  const uint32_t header_bytes = ipv4_header_bytes(header);
+  uint32_t offset = sizeof(rte_ipv4_hdr);
+  while (offset < header_bytes && bytes[offset] != kEnd) {
+    const uint8_t type = bytes[offset];
+    if (type == kLooseSourceRoute || type == kStrictSourceRoute) return false;
+    if (type == kNop) {
+      ++offset;
+      continue;
+    }
+    if (offset + 2 > header_bytes) return false;
+    const uint8_t option_bytes = bytes[offset + 1];
+    if (option_bytes < 2 || offset + option_bytes > header_bytes) return false;
+    offset += option_bytes;
+  }
+  return true;
+}
+
 void write_ipv4_checksum(rte_ipv4_hdr& header) {
   header.hdr_checksum = 0;
   header.hdr_checksum = rte_ipv4_cksum(&header);

@@ -48,6 +48,10 @@ inline api::DropReason check_ipv4(const void* packet, uint32_t available_bytes) 
   return kKeep;
 }
 
+// Whether a router may forward the packet with the options it has: not with a source route (RFC 7126 sections
+// 4.3 and 4.4) nor with options that overrun the header. The header must have passed check_ipv4.
+bool ipv4_options_allowed(const rte_ipv4_hdr& header);
+
 // RFC 1624 equation 3: the checksum after one 16-bit word changed; all in network order (or all in host
 // order).
 inline uint16_t update_checksum(uint16_t checksum, uint16_t old_word, uint16_t new_word) {

@@ -25,8 +25,7 @@ struct Classified {
   uint16_t esp_offset_bytes = 0;  // of kEsp, from the packet's start
 };
 
-// `packet` starts at the IPv4 header, has passed check_ipv4 with these `bytes` and is contiguous up to its
-// transport header and 12 bytes more, or whole.
+// `packet` starts at the IPv4 header and has passed check_ipv4 with these `bytes`, which lie in one piece.
 Classified classify_public(const uint8_t* packet, uint32_t bytes, const Port& port);
 
 }  // namespace sallyport::dataplane

@@ -180,12 +180,17 @@ void forward_burst(PathContext& context, std::span<RoutedPacket> packets) {
   lookup_routes(context, packets, groups);
   for (size_t i = 0; i < packets.size(); ++i) {
     const RoutedPacket& packet = packets[i];
+    const rte_ipv4_hdr& header = header_of(packet.packet);
+    if (ipv4_has_options(header) && !ipv4_options_allowed(header)) [[unlikely]] {
+      drop(context, packet.packet, api::DropReason::kIpOptions);
+      continue;
+    }
     const NextHopGroup* group = context.world->groups.at(groups[i]);
     if (group == nullptr) {
       refuse(context, packet, api::DropReason::kNoRoute);
       continue;
     }
-    const api::GroupMember* member = select_member(*group, header_of(packet.packet));
+    const api::GroupMember* member = select_member(*group, header);
     if (member == nullptr) {
       refuse(context, packet, api::DropReason::kNoTunnelUp);
       continue;

@@ -21,9 +21,6 @@ namespace sallyport::dataplane {
 
 namespace {
 
-// A frame is looked at up to here; what classification reads beyond the headers lies within.
-constexpr uint32_t kClassifyBytes = 60 + 8 + 4 + 16;
-
 rte_ipv4_hdr& header_of(rte_mbuf* packet) {
   return *rte_pktmbuf_mtod(packet, rte_ipv4_hdr*);
 }
@@ -103,10 +100,6 @@ void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundB
 void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundBurst& inbound,
               bool reassembled) {
   const auto* start = rte_pktmbuf_mtod(packet, const uint8_t*);
-  if (packet->nb_segs > 1 && packet->data_len < kClassifyBytes) [[unlikely]] {
-    drop(context, packet, api::DropReason::kRxMalformed);
-    return;
-  }
   const Classified result = classify_public(start, packet->pkt_len, port);
   switch (result.what) {
     case PublicClass::kEsp:
@@ -194,7 +187,9 @@ bool accept(PathContext& context, const DecapPacket& packet, uint64_t source, Ro
     drop(context, packet.packet, packet.drop);
     return false;
   }
-  if (source != 0 && packet.sequence >= sa.window.right_edge()) report_peer(context, sa, source);
+  if (source != 0 && sa.encap.load(std::memory_order_relaxed) && packet.sequence >= sa.window.right_edge()) {
+    report_peer(context, sa, source);
+  }
   rte_ipv4_hdr& header = header_of(packet.packet);
   if (!matches_policy(sa, header)) {
     bump(sa.row->policy_dropped);
@@ -215,7 +210,12 @@ bool accept(PathContext& context, const DecapPacket& packet, uint64_t source, Ro
 
 void receive_public(PathContext& context, const Port& port, std::span<rte_mbuf*> frames) {
   InboundBurst inbound;
-  for (rte_mbuf* frame : frames) {
+  for (rte_mbuf* received : frames) {
+    rte_mbuf* frame = own_frame(received);
+    if (frame == nullptr) [[unlikely]] {
+      drop(context, received, api::DropReason::kNoMbuf);
+      continue;
+    }
     const FrameKind kind = classify_frame(frame, port);
     if (kind == FrameKind::kArp) {
       punt_to_port(context, port.id, frame, PuntClass::kArp);

@@ -39,12 +39,13 @@ bool is_link_local_or_broadcast(uint32_t address_be) {
   return (address & 0xffffff00) == 0xe0000000 || address == 0xffffffff;  // 224.0.0.0/24: RFC 5771 section 4
 }
 
-bool is_multicast(uint32_t address_be) {
-  return (rte_be_to_cpu_32(address_be) & 0xf0000000) == 0xe0000000;
-}
-
 // Step 2 and 3 for one frame: true where `routed` is to be routed; otherwise the frame is gone.
-bool classify_lan(PathContext& context, const Port& port, rte_mbuf* frame, RoutedPacket& routed) {
+bool classify_lan(PathContext& context, const Port& port, rte_mbuf* received, RoutedPacket& routed) {
+  rte_mbuf* frame = own_frame(received);
+  if (frame == nullptr) [[unlikely]] {
+    drop(context, received, api::DropReason::kNoMbuf);
+    return false;
+  }
   const FrameKind kind = classify_frame(frame, port);
   if (kind == FrameKind::kArp) {
     punt_to_port(context, port.id, frame, PuntClass::kArp);
@@ -55,7 +56,7 @@ bool classify_lan(PathContext& context, const Port& port, rte_mbuf* frame, Route
     return false;
   }
   const rte_ipv4_hdr& header = header_of(frame);
-  if (is_multicast(header.dst_addr) || header.dst_addr == 0xffffffff) {
+  if (is_group_address(header.dst_addr)) {
     if (!is_link_local_or_broadcast(header.dst_addr)) {
       drop(context, frame, api::DropReason::kNoRoute);
     } else {

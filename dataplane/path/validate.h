@@ -4,6 +4,7 @@
 
 #include <rte_mbuf.h>
 
+#include "dataplane/packet/buffer.h"
 #include "dataplane/packet/ipv4.h"
 #include "dataplane/path/tables.h"
 
@@ -23,6 +24,12 @@ inline FrameKind classify_frame(const rte_mbuf* frame, const Port& port) {
   return header->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV6) ? FrameKind::kIpv6 : FrameKind::kUnknown;
 }
 
+// Every step from here on reads a packet as one piece and writes it in place: others' and segmented frames
+// are copied. nullptr, and the frame left alone, where there is no buffer for the copy.
+inline rte_mbuf* own_frame(rte_mbuf* frame) {
+  return is_private_linear(frame) ? frame : make_private_linear(frame);
+}
+
 // Checks the IPv4 packet whose header is at the data's start and cuts link-layer padding off.
 inline api::DropReason fit_ipv4(rte_mbuf* packet) {
   if (packet->data_len < sizeof(rte_ipv4_hdr)) return api::DropReason::kIpBadHeader;
@@ -37,13 +44,29 @@ inline api::DropReason fit_ipv4(rte_mbuf* packet) {
   return kKeep;
 }
 
+// To more than one host: multicast (RFC 1112) or the limited broadcast.
+inline bool is_group_address(uint32_t address_be) {
+  const uint32_t address = rte_be_to_cpu_32(address_be);
+  return (address & 0xf0000000) == 0xe0000000 || address == 0xffffffff;
+}
+
 // Steps over the Ethernet header, which stays where it is: prepending 14 bytes brings it back. ARP is not for
-// here.
+// here. What the link layer sent to many must not be forwarded to one host (RFC 1812 section 5.3.4).
+inline api::DropReason enter_ipv4(rte_mbuf* frame) {
+  const bool to_many =
+      rte_is_multicast_ether_addr(&rte_pktmbuf_mtod(frame, const rte_ether_hdr*)->dst_addr) != 0;
+  rte_pktmbuf_adj(frame, sizeof(rte_ether_hdr));
+  const api::DropReason reason = fit_ipv4(frame);
+  if (reason != kKeep || !to_many) [[likely]]
+    return reason;
+  return is_group_address(rte_pktmbuf_mtod(frame, const rte_ipv4_hdr*)->dst_addr)
+             ? kKeep
+             : api::DropReason::kNotForUs;
+}
 inline api::DropReason enter_ipv4(rte_mbuf* frame, FrameKind kind) {
   switch (kind) {
     case FrameKind::kIpv4:
-      rte_pktmbuf_adj(frame, sizeof(rte_ether_hdr));
-      return fit_ipv4(frame);
+      return enter_ipv4(frame);
     case FrameKind::kIpv6:
       return api::DropReason::kIpv6Unsupported;
     case FrameKind::kTooShort:

@@ -236,7 +236,11 @@ OutboundSa& Gateway::add_outbound(const OracleSa& sa, uint32_t slot, uint32_t tu
 }
 
 void Gateway::receive(uint32_t port_id, const Bytes& frame, uint32_t queue) {
-  ASSERT_EQ(rte_ring_enqueue(ports_.at(port_id).receive.at(queue), to_packet(frame, g_pool)), 0);
+  receive(port_id, to_packet(frame, g_pool), queue);
+}
+
+void Gateway::receive(uint32_t port_id, rte_mbuf* frame, uint32_t queue) {
+  ASSERT_EQ(rte_ring_enqueue(ports_.at(port_id).receive.at(queue), frame), 0);
 }
 
 void Gateway::poll(uint32_t times) {

@@ -49,6 +49,7 @@ class Gateway {
 
   // Into the port's queue as if the NIC had chosen that worker.
   void receive(uint32_t port_id, const Bytes& frame, uint32_t queue = 0);
+  void receive(uint32_t port_id, rte_mbuf* frame, uint32_t queue = 0);
   // Each worker loops `times` times, in turn.
   void poll(uint32_t times = 3);
   // What was sent since, of all queues in order of the queues.
