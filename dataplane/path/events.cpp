@@ -20,6 +20,9 @@ constexpr std::array<Notice, 6> kNotices = {{
     {kHardSequence, 1, api::ExpireCause::kSequence},
 }};
 
+// Between two reports of one SA: an event may be lost, and a peer that jumps about must not flood sallyportd.
+constexpr uint64_t kSamePeerIntervalNs = 1'000'000'000, kOtherPeerIntervalNs = 100'000'000;
+
 template <typename Sa>
 void report(PathContext& context, Sa& sa, uint8_t outbound) {
   for (const Notice& notice : kNotices) {
@@ -46,14 +49,18 @@ void report_expiry(PathContext& context, OutboundSa& sa) {
 }
 
 void report_peer(PathContext& context, InboundSa& sa, uint64_t source) {
-  if (source == sa.remote.load(std::memory_order_relaxed) || source == sa.remote_reported) return;
+  if (source == sa.remote.load(std::memory_order_relaxed)) return;
+  const uint64_t interval_ns = source == sa.remote_reported ? kSamePeerIntervalNs : kOtherPeerIntervalNs;
+  if (sa.reported_ns != 0 && context.now_ns - sa.reported_ns < interval_ns) return;
   WorkerEvent event{};
   event.kind = EventKind::kPeerMoved;
   event.slot = sa.slot;
   event.spi = sa.spi;
   event.remote_be = static_cast<uint32_t>(source >> 32);
   event.remote_port = static_cast<uint16_t>(source);
-  if (context.rings->push_event(context.index, event)) sa.remote_reported = source;
+  if (!context.rings->push_event(context.index, event)) return;
+  sa.remote_reported = source;
+  sa.reported_ns = context.now_ns;
 }
 
 }  // namespace sallyport::dataplane

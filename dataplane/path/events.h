@@ -10,9 +10,9 @@ namespace sallyport::dataplane {
 void report_expiry(PathContext& context, InboundSa& sa);
 void report_expiry(PathContext& context, OutboundSa& sa);
 
-// After a verified packet that is its SA's newest, on an SA that uses UDP: tells once of each new `source`
+// After a verified packet in UDP that is its SA's newest, on an SA that sends in UDP: tells of a `source`
 // (address in network order in the high half, port in host order in the low) that is not where sallyportd
-// says the peer is.
+// says the peer is; again every second while packets come from there and sallyportd has not moved the SA.
 void report_peer(PathContext& context, InboundSa& sa, uint64_t source);
 
 }  // namespace sallyport::dataplane

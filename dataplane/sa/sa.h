@@ -58,6 +58,7 @@ struct alignas(64) InboundSa {
   SaLimits limits;
   std::atomic<uint64_t> remote{0};
   uint64_t remote_reported = 0;
+  uint64_t reported_ns = 0;  // when; writer: home worker
   uint32_t slot;
   uint32_t reserved = 0;
 

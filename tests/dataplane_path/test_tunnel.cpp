@@ -275,6 +275,50 @@ TEST_F(TunnelTest, TellsOnceOfAPeerThatMoved) {
   EXPECT_FALSE(a.gateway.rings->pop_event(0, event));
 }
 
+TEST_F(TunnelTest, TellsAgainOfAPeerThatNobodyFollowed) {
+  SiteA a({.encap = true});
+  a.add_sas();
+  const Bytes inner = ipv4_of_size(100, {kHostB, kHostA});
+  OracleSa moved = a.inbound;
+  moved.source_port = 61000;
+  uint64_t sequence = 0;
+  const auto told_ports = [&] {
+    a.from_outside(seal(moved, ++sequence, inner));
+    a.gateway.poll();
+    std::vector<uint16_t> ports;
+    for (WorkerEvent event; a.gateway.rings->pop_event(0, event);)
+      ports.push_back(event.remote_port);
+    return ports;
+  };
+  EXPECT_EQ(told_ports(), std::vector<uint16_t>{61000});
+  EXPECT_EQ(told_ports(), std::vector<uint16_t>{});
+  a.inbound_sa->reported_ns -= 1'000'000'000;  // a second passes
+  EXPECT_EQ(told_ports(), std::vector<uint16_t>{61000});
+  moved.source_port = 61001;
+  EXPECT_EQ(told_ports(), std::vector<uint16_t>{});  // a peer that jumps about makes no flood
+  a.inbound_sa->reported_ns -= 100'000'000;
+  EXPECT_EQ(told_ports(), std::vector<uint16_t>{61001});
+  a.inbound_sa->remote = uint64_t{rte_cpu_to_be_32(moved.source)} << 32 | 61001;  // sallyportd follows
+  a.inbound_sa->reported_ns -= 1'000'000'000;
+  EXPECT_EQ(told_ports(), std::vector<uint16_t>{});
+}
+
+TEST_F(TunnelTest, TakesBothEncapsulationsAndFollowsOnlyWhereUdpIsUsed) {
+  for (const bool negotiated : {false, true}) {
+    SiteA a({.encap = negotiated});
+    a.add_sas();
+    OracleSa other = a.inbound;
+    other.encap = !negotiated;
+    other.source = 0xc6336463;  // from elsewhere, too
+    a.from_outside(seal(other, 1, ipv4_of_size(100, {kHostB, kHostA})));
+    a.gateway.poll();
+    EXPECT_EQ(a.gateway.sent(kLanPort).size(), 1u);
+    EXPECT_EQ(a.gateway.all_drops(), 0u);
+    WorkerEvent event;
+    EXPECT_FALSE(a.gateway.rings->pop_event(0, event));
+  }
+}
+
 TEST_F(TunnelTest, TellsOfLifetimesInBothDirections) {
   SiteA a;
   a.add_sas(nullptr, {.soft_bytes = 0, .hard_bytes = 0, .soft_packets = 2, .hard_packets = 3});
