@@ -5,6 +5,7 @@ import collections
 import signal
 import struct
 import subprocess
+import time
 
 from .shell import wait_for
 
@@ -22,7 +23,7 @@ class Capture:
 
     def __enter__(self):
         self.process = self.namespace.popen(
-            "tcpdump", "-Z", "root", "-n", "-i", self.interface, "-B", "65536", "-s", "0", "-U", "-w", str(self.path),
+            "tcpdump", "-Z", "root", "-n", "-i", self.interface, "--immediate-mode", "-B", "65536", "-s", "0", "-U", "-w", str(self.path),
             *self.expression.split(), stderr=subprocess.PIPE)
         wait_for("tcpdump", lambda: self.path.exists() and self.path.stat().st_size >= 24)
         return self
@@ -33,6 +34,7 @@ class Capture:
     def stop(self):
         if self.process is None:
             return
+        time.sleep(0.3)  # for what is still under way
         self.process.send_signal(signal.SIGINT)
         _, text = self.process.communicate(timeout=20)
         self.process = None

@@ -4,10 +4,12 @@
   host hq 10.1.0.2 -- lan0 [hq] wan0 192.0.2.1, wan1 198.51.100.1 -- wan -- 192.0.2.17 wan0 [branch] lan0 -- 10.2.0.2 host branch
 """
 
+import itertools
 import json
 import os
 import re
 import shutil
+import string
 import subprocess
 import tempfile
 from pathlib import Path
@@ -24,11 +26,11 @@ ESP_PROPOSALS = ["aes256gcm16-esn"]
 def sweep():
     """Removes what a lab left behind whose process was killed."""
     for name in namespaces():
-        owner = re.match(r"sl(\d+)-", name)
+        owner = re.match(r"sl(\d+)[a-z]-", name)
         if owner and not Path(f"/proc/{owner[1]}").exists():
             delete_netns(name)
     for directory in Path("/dev/shm").glob("sl*-*"):
-        owner = re.match(r"sl(\d+)-", directory.name)
+        owner = re.match(r"sl(\d+)[a-z]-", directory.name)
         if owner and not Path(f"/proc/{owner[1]}").exists():
             shutil.rmtree(directory, ignore_errors=True)
 
@@ -60,9 +62,11 @@ class Host:
 
 
 class Lab:
+    letters = itertools.cycle(string.ascii_lowercase)  # labs of one process can live side by side
+
     def __init__(self, logs=None):
         """logs: where the directory with configs, captures and logs goes at the end; without it all of it is removed."""
-        self.prefix = f"sl{os.getpid()}-"
+        self.prefix = f"sl{os.getpid()}{next(Lab.letters)}-"
         self.logs = logs
         self.namespaces = {}
         self.gateways = {}

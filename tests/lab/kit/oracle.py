@@ -34,7 +34,7 @@ def association(key, spi, esn, sequence=1, tunnel=None):
 
 def decrypt(key, outer, esn):
     """The inner packet of an ESP packet (Scapy's IP) with this key; raises when the ICV doesn't verify."""
-    return association(key, outer[ESP].spi, esn, tunnel=IP(src=outer.src, dst=outer.dst)).decrypt(outer, esn_en=esn, esn=0)
+    return association(key, outer[ESP].spi, esn, tunnel=IP(src=outer.src, dst=outer.dst)).decrypt(outer.copy(), esn_en=esn, esn=0)
 
 
 def find_key(keys, outer, esn):
