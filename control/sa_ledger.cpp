@@ -217,6 +217,13 @@ bool SaLedger::is_newest_outbound(const SaRecord& record) const {
   });
 }
 
+bool SaLedger::is_installing_outbound(const std::string& tunnel) const {
+  return std::any_of(records_.begin(), records_.end(), [&](const auto& entry) {
+    const SaRecord& record = entry.second;
+    return !record.id.inbound && record.tunnel == tunnel && record.state == SaState::kInstalling;
+  });
+}
+
 bool SaLedger::has_living_child(const std::string& tunnel) const {
   return std::any_of(records_.begin(), records_.end(), [&](const auto& entry) {
     const SaRecord& record = entry.second;

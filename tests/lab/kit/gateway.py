@@ -14,7 +14,7 @@ from .shell import REPOSITORY, run, wait_for
 
 SCRIPT = REPOSITORY / "scripts/gateway"
 CLI = REPOSITORY / "build/control/cli/sallyport"
-FRAMES = "qpairs=2,blocksz=65536,framesz=2048,framecnt=4096"
+FRAMES = "blocksz=65536,framesz=2048,framecnt=4096"
 
 # charon writes the keys of every CHILD_SA to a file outside of the run directory: what lets tshark and Scapy decode.
 KEY_LOG = """\
@@ -31,8 +31,8 @@ charon-systemd {{
 """
 
 
-def base_config(name):
-    return {"gateway": {"name": name, "workers": [0, 1], "idle": "sleep", "hugepages": False},
+def base_config(name, workers):
+    return {"gateway": {"name": name, "workers": list(workers), "idle": "sleep", "hugepages": False},
             "ports": {}, "public_addresses": {}, "virtual_networks": {}, "sites": {}, "connections": {}}
 
 
@@ -131,6 +131,7 @@ class Gateway:
         number = len(self.config["ports"])
         self.namespace.nft(f"table netdev wire_{port} {{\n chain in {{\n  type filter hook ingress device {device} priority 0; "
                            f"policy drop;\n }}\n}}\n")
-        self.config["ports"][port] = {"device": f"net_af_packet{number},iface={device},{FRAMES}"}
+        queues = len(self.config["gateway"]["workers"])
+        self.config["ports"][port] = {"device": f"net_af_packet{number},iface={device},qpairs={queues},{FRAMES}"}
         if mtu != 1500:
             self.config["ports"][port]["mtu"] = mtu

@@ -121,9 +121,9 @@ class Lab:
         host.namespace.ip("route", "add", "default", "via", f"{subnet}.1")
         return host
 
-    def add_gateway(self, name, lan_subnet):
+    def add_gateway(self, name, lan_subnet, workers=(0, 1)):
         namespace = self.namespace(name)
-        gateway = Gateway(self, name, namespace, self.run_root / name, base_config(name))
+        gateway = Gateway(self, name, namespace, self.run_root / name, base_config(name, workers))
         self.gateways[name] = gateway
         host = self.add_host(name, "lan0", lan_subnet)
         gateway.plug("lan0")
@@ -157,21 +157,25 @@ class Lab:
 
 
 class SiteToSite(Lab):
-    """The usual lab: hq and branch, X.509, one tunnel unless `public_addresses` of hq has two."""
+    """The usual lab: hq and branch, X.509, one tunnel unless `public_addresses` of hq has two.
 
-    def __init__(self, logs=None, public_addresses=("a",), behind_nat=False, psk=False, both_initiate=False, wan_mtu=1500, **changes):
+    With one worker the cables deliver IP fragments as they are; with several the kernel's fanout puts them together first.
+    """
+
+    def __init__(self, logs=None, public_addresses=("a",), behind_nat=False, psk=False, both_initiate=False, wan_mtu=1500,
+                 workers=(0, 1), **changes):
         super().__init__(logs)
         try:
-            self._build(public_addresses, behind_nat, psk, both_initiate, wan_mtu, changes)
+            self._build(public_addresses, behind_nat, psk, both_initiate, wan_mtu, workers, changes)
         except BaseException:
             self.close()
             raise
 
-    def _build(self, public_addresses, behind_nat, psk, both_initiate, wan_mtu, changes):
+    def _build(self, public_addresses, behind_nat, psk, both_initiate, wan_mtu, workers, changes):
         self.wan = self.namespace("wan")
         self.wan.sysctl("net.ipv4.ip_forward", 1)
-        self.hq, self.host_hq = self.add_gateway("hq", "10.1.0")
-        self.branch, self.host_branch = self.add_gateway("branch", "10.2.0")
+        self.hq, self.host_hq = self.add_gateway("hq", "10.1.0", workers)
+        self.branch, self.host_branch = self.add_gateway("branch", "10.2.0", workers)
         self.add_public(self.hq, "a", "wan0", self.wan, "hq-a", "192.0.2.1/28", "192.0.2.14")
         if "b" in public_addresses:
             self.add_public(self.hq, "b", "wan1", self.wan, "hq-b", "198.51.100.1/28", "198.51.100.14")
