@@ -143,7 +143,7 @@ api::SetGroup Daemon::group_of(const Connection& connection) {
     const auto tunnel = tunnels_.find(plan.name);
     if (tunnel == tunnels_.end()) continue;
     candidates.push_back({ids_.tunnels.id_of(bounded_name(plan.name)), plan.preference,
-                          feed_.ledger().active_outbound(plan.name) != nullptr, tunnel->second.suspect(), 1});
+                          tunnel->second.state() == TunnelState::kUp, tunnel->second.suspect(), 1});
   }
   api::SetGroup group{};
   const std::string name = group_name(connection);
