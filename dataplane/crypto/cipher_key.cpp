@@ -68,6 +68,15 @@ api::Error CipherKey::expand(const CryptoEngine& engine, const api::SaKeys& keys
   return api::Error::kNone;
 }
 
+bool CipherKey::matches(const CryptoEngine& engine, const api::SaKeys& keys) const {
+  CipherKey other;
+  if (keys.algorithm != algorithm_ || other.expand(engine, keys) != api::Error::kNone) return false;
+  uint32_t difference = salt_ ^ other.salt_;
+  for (size_t i = 0; i < schedule_.size(); ++i)
+    difference |= std::to_integer<uint32_t>(schedule_[i] ^ other.schedule_[i]);
+  return difference == 0;
+}
+
 void CipherKey::wipe() {
   explicit_bzero(schedule_.data(), schedule_.size());
   explicit_bzero(&salt_, sizeof(salt_));

@@ -34,6 +34,9 @@ class alignas(64) CipherKey {
 
   // Expands `keys`. kUnsupported for an unknown algorithm, kInvalid for a wrong key size.
   api::Error expand(const CryptoEngine& engine, const api::SaKeys& keys);
+  // Whether it was expanded from these keys. In constant time for keys of one algorithm; nothing of them is
+  // kept.
+  bool matches(const CryptoEngine& engine, const api::SaKeys& keys) const;
   void wipe();
 
   api::Algorithm algorithm() const { return algorithm_; }

@@ -66,11 +66,11 @@ Failure no_such_sa(const char* direction, uint32_t slot, uint32_t spi) {
 }
 
 Failure slot_taken(const char* direction, uint32_t slot, uint32_t spi, uint32_t found) {
-  return {
-      api::Error::kInUse,
-      found == spi
-          ? fmt::format("{} SA {:08x} is installed with other parameters; delete it first", direction, spi)
-          : fmt::format("{} slot {} belongs to SA {:08x}; delete it first", direction, slot, found)};
+  return {api::Error::kInUse,
+          found == spi
+              ? fmt::format("{} SA {:08x} is installed with another key or other parameters; delete it first",
+                            direction, spi)
+              : fmt::format("{} slot {} belongs to SA {:08x}; delete it first", direction, slot, found)};
 }
 
 int any_socket() {
@@ -87,10 +87,10 @@ Sas::~Sas() {
     context_.world.outbound_sas.publish(slot, nullptr);
 }
 
-template <typename Message>
-Sas::Match Sas::compare(const StoredSaMessage<Message>& stored, const Message& message) {
-  auto old = stored.message();
-  if (old.spi != message.spi) return Match::kOther;
+template <typename Record, typename Message>
+Sas::Match Sas::compare(const Record& record, const Message& message) const {
+  auto old = record.stored.message();
+  if (old.spi != message.spi || !record.sa->key.matches(engine_, message.keys)) return Match::kOther;
   auto now = StoredSaMessage<Message>(message).message();
   old.header = now.header = {};
   forget_volatile(old);
@@ -115,7 +115,7 @@ Failure Sas::set_inbound(const api::SetInboundSa& message) {
   const uint32_t slot = message.spi & kSlotMask;
   if (auto failure = check_slot(slot, message.tunnel_id, dying_inbound_); failure.failed()) return failure;
   const auto it = inbound_.find(slot);
-  const Match match = it == inbound_.end() ? Match::kAbsent : compare(it->second->stored, message);
+  const Match match = it == inbound_.end() ? Match::kAbsent : compare(*it->second, message);
   switch (match) {
     case Match::kAbsent:
       return install(message, slot);
@@ -150,7 +150,7 @@ Failure Sas::set_outbound(const api::SetOutboundSa& message) {
   if (auto failure = check_slot(message.slot, message.tunnel_id, dying_outbound_); failure.failed())
     return failure;
   const auto it = outbound_.find(message.slot);
-  const Match match = it == outbound_.end() ? Match::kAbsent : compare(it->second->stored, message);
+  const Match match = it == outbound_.end() ? Match::kAbsent : compare(*it->second, message);
   Failure failure = success();
   switch (match) {
     case Match::kAbsent:

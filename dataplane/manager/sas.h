@@ -25,8 +25,8 @@ class Sas {
   Sas(const Sas&) = delete;
   Sas& operator=(const Sas&) = delete;
 
-  // Success: visible to the home worker. An SA with this SPI, tunnel and parameters that is there already
-  // stays as it is; one whose addresses alone differ is moved.
+  // Success: visible to the home worker. An SA with this SPI, tunnel, key and parameters that is there
+  // already stays as it is; one whose addresses alone differ is moved.
   Failure set_inbound(const api::SetInboundSa& message);
   Failure set_outbound(const api::SetOutboundSa& message);
   Failure update(const api::UpdateSa& message);
@@ -44,8 +44,8 @@ class Sas {
  private:
   enum class Match : uint8_t { kAbsent, kSame, kMoved, kOther };
 
-  template <typename Message>
-  static Match compare(const StoredSaMessage<Message>& stored, const Message& message);
+  template <typename Record, typename Message>
+  Match compare(const Record& record, const Message& message) const;
   Failure check_slot(uint32_t slot, uint32_t tunnel_id, const std::set<uint32_t>& dying) const;
   Failure install(const api::SetInboundSa& message, uint32_t slot);
   Failure install(const api::SetOutboundSa& message);

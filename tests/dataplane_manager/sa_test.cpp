@@ -79,6 +79,17 @@ TEST_F(SaTest, StayAsTheyAreWhenSetAgain) {
   EXPECT_EQ(client_.request(inbound_sa(kInboundSpi + (1 << 20), 1)).error, api::Error::kInUse);
 }
 
+TEST_F(SaTest, AreNotTakenForOthersWithAnotherKey) {
+  install_pair();
+  EXPECT_EQ(client_.request(inbound_sa(kInboundSpi, kInboundKey + 1)).error, api::Error::kInUse);
+  auto other = outbound_sa(kOutboundSpi, kSlot, kOutboundKey + 1);
+  EXPECT_EQ(client_.request(other).error, api::Error::kInUse);
+  other.remote.bytes[3] ^= 1;  // nor moved
+  EXPECT_EQ(client_.request(other).error, api::Error::kInUse);
+  EXPECT_TRUE(arrives(1));
+  EXPECT_EQ(sent_sequence(), 1u);
+}
+
 TEST_F(SaTest, KeepSequenceAndWindowWhenTheyMove) {
   install_pair();
   ASSERT_TRUE(arrives(1));
