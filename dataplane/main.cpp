@@ -116,6 +116,7 @@ Failure start(const Options& options) {
   const UniqueFd signals = take_signals();
   auto server = ApiServer::listen(options.run_dir / "dataplane.sock");
   if (!server.ok()) return server.failure();
+  if (auto failure = drop_capabilities(); failure.failed()) return failure;
   const auto eal = Eal::start(options);
   if (!eal.ok()) return eal.failure();
   exclude_memory_from_dumps();

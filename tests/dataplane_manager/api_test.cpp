@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include <filesystem>
+#include <fstream>
 #include <random>
 
 #include "tests/dataplane_manager/site.h"
@@ -44,6 +45,24 @@ TEST_F(ApiTest, SaysWhatItIs) {
     ASSERT_EQ(stat((gateway_.directory() + file).c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0777, 0600u) << file;
   }
+}
+
+// CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_BPF: what opening ports needs, in every
+// thread.
+TEST_F(ApiTest, KeepsNoCapabilityBeyondThoseOfPorts) {
+  constexpr uint64_t kAllowed = 1ull << 12 | 1ull << 13 | 1ull << 14 | 1ull << 21 | 1ull << 39;
+  unsigned sets = 0;
+  const auto tasks = "/proc/" + std::to_string(gateway_.pid()) + "/task";
+  for (const auto& task : std::filesystem::directory_iterator(tasks)) {
+    std::ifstream status(task.path() / "status");
+    for (std::string line; std::getline(status, line);) {
+      if (!line.starts_with("CapPrm:") && !line.starts_with("CapEff:") && !line.starts_with("CapBnd:"))
+        continue;
+      EXPECT_EQ(std::stoull(line.substr(7), nullptr, 16) & ~kAllowed, 0u) << task.path() << ' ' << line;
+      ++sets;
+    }
+  }
+  EXPECT_GE(sets, 3u * (1 + GatewayProcess::kWorkers));
 }
 
 TEST_F(ApiTest, GivesBackWhatWasSet) {
