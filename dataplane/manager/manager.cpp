@@ -14,13 +14,12 @@ namespace {
 
 constexpr uint64_t kTickNs = 100'000'000;      // links
 constexpr uint64_t kSecondNs = 1'000'000'000;  // path MTUs, hold queue, device counters
-constexpr uint64_t kBusyNs =
-    200'000'000;  // how long after some work the rings are looked at every millisecond
-constexpr int kBusyWaitMs = 1, kQuietWaitMs = 4;
+constexpr uint64_t kMillisecondNs = 1'000'000;
+constexpr int kGraceWaitMs = 1;  // while something waits for the workers' quiescent states
 constexpr int kMaxEvents = 32;
 
 // What an epoll event is about: the kind in the high half, an id in the low.
-enum class Source : uint32_t { kApi, kSignal, kPortMirror, kVrfMirror };
+enum class Source : uint32_t { kApi, kSignal, kWorkers, kPortMirror, kVrfMirror };
 
 uint64_t tag(Source source, uint32_t id = 0) {
   return uint64_t{static_cast<uint32_t>(source)} << 32 | id;
@@ -43,6 +42,7 @@ const Message& view(const Request& request) {
 Manager::Manager(const ManagerConfig& config, World& world, Rings& rings, PacketPools& pools,
                  SharedStateFile& state, const CryptoEngine& engine, std::unique_ptr<ApiServer> server)
     : config_(config),
+      rings_(rings),
       state_(state),
       server_(std::move(server)),
       context_{world,
@@ -75,7 +75,9 @@ Manager::~Manager() = default;
 Failure Manager::run(int signal_fd) {
   epoll_event signal{.events = EPOLLIN, .data = {.u64 = tag(Source::kSignal)}};
   epoll_event api{.events = EPOLLIN, .data = {.u64 = tag(Source::kApi)}};
+  epoll_event workers{.events = EPOLLIN, .data = {.u64 = tag(Source::kWorkers)}};
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, signal_fd, &signal) != 0 ||
+      epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, rings_.wake_fd(), &workers) != 0 ||
       epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, server_->poll_fd(), &api) != 0)
     return {api::Error::kDeviceFailed, std::string("epoll: ") + std::strerror(errno)};
   for (;;) {
@@ -89,6 +91,9 @@ Failure Manager::run(int signal_fd) {
         case Source::kApi:
           server_->serve([this](const Request& request) { handle(request); });
           break;
+        case Source::kWorkers:
+          rings_.take_wake();
+          break;
         case Source::kPortMirror:
           exceptions_.read_port_mirror(id);
           break;
@@ -97,14 +102,12 @@ Failure Manager::run(int signal_fd) {
           break;
       }
     }
-    const uint64_t now_ns = monotonic_ns();
-    if (count > 0) last_busy_ns_ = now_ns;
-    turn(now_ns);
+    turn(monotonic_ns());
   }
 }
 
 void Manager::turn(uint64_t now_ns) {
-  if (exceptions_.drain_workers(now_ns) > 0) last_busy_ns_ = now_ns;
+  found_work_ = exceptions_.drain_workers(now_ns) > 0;
   context_.retirer.poll();
   if (now_ns >= next_tick_ns_) {
     next_tick_ns_ = now_ns + kTickNs;
@@ -119,7 +122,9 @@ void Manager::turn(uint64_t now_ns) {
 }
 
 int Manager::wait_ms(uint64_t now_ns) const {
-  return now_ns - last_busy_ns_ < kBusyNs || !context_.retirer.idle() ? kBusyWaitMs : kQuietWaitMs;
+  if (found_work_ || now_ns >= next_tick_ns_) return 0;
+  if (!context_.retirer.idle()) return kGraceWaitMs;
+  return static_cast<int>((next_tick_ns_ - now_ns) / kMillisecondNs) + 1;
 }
 
 void Manager::release() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The manager thread: waits for the API, mirrors, signals and time, and serves each a bounded amount per
-// turn. It is the only writer of the World. Made by main, runs on main's thread.
+// The manager thread: waits for the API, mirrors, workers, signals and time, and serves each a bounded amount
+// per turn. It is the only writer of the World. Made by main, runs on main's thread.
 #pragma once
 
 #include <memory>
@@ -44,6 +44,7 @@ class Manager {
   int wait_ms(uint64_t now_ns) const;
 
   ManagerConfig config_;
+  Rings& rings_;
   SharedStateFile& state_;
   api::HelloReply hello_{};
   std::unique_ptr<ApiServer> server_;
@@ -55,7 +56,8 @@ class Manager {
   Sas sas_;
   Exceptions exceptions_;
   UniqueFd epoll_;
-  uint64_t last_busy_ns_ = 0, next_tick_ns_ = 0, next_second_ns_ = 0;
+  uint64_t next_tick_ns_ = 0, next_second_ns_ = 0;
+  bool found_work_ = false;  // in the workers' rings, where more may be left
 };
 
 }  // namespace sallyport::dataplane

@@ -63,6 +63,7 @@ struct PathContext {
   std::unique_ptr<Reassembler> reassembler;
   PathLimits limits = default_limits();
 
+  bool has_news = false;  // something was put into a ring of the manager's in this loop
   std::array<PacketBuffer, api::kMaxPorts> transmit;
   std::vector<PacketBuffer> handover;  // by the worker it goes to
   uint32_t reply_count = 0;            // ICMP errors of ours, routed at the end of the loop

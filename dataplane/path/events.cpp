@@ -35,6 +35,7 @@ void report(PathContext& context, Sa& sa, uint8_t outbound) {
     event.slot = sa.slot;
     event.spi = sa.spi;
     if (!context.rings->push_event(context.index, event)) return;
+    context.has_news = true;
     sa.due = static_cast<uint8_t>(sa.due & ~notice.bit);
   }
 }
@@ -59,6 +60,7 @@ void report_peer(PathContext& context, InboundSa& sa, uint64_t source) {
   event.remote_be = static_cast<uint32_t>(source >> 32);
   event.remote_port = static_cast<uint16_t>(source);
   if (!context.rings->push_event(context.index, event)) return;
+  context.has_news = true;
   sa.remote_reported = source;
   sa.reported_ns = context.now_ns;
 }

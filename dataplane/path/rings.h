@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The rings between the threads, all single producer and single consumer, so that order is kept and nobody
-// waits: a full ring drops. Made by main before any worker starts.
+// The rings between the threads, and what wakes the manager thread. All single producer and single consumer,
+// so that order is kept and nobody waits: a full ring drops. Made by main before any worker starts.
 #pragma once
 
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -23,7 +24,7 @@ struct RingsConfig {
 
 class Rings {
  public:
-  // nullptr when the EAL is out of memory.
+  // nullptr when the EAL is out of memory or the process of file descriptors.
   static std::unique_ptr<Rings> create(const RingsConfig& config);
   ~Rings();
   Rings(const Rings&) = delete;
@@ -43,12 +44,23 @@ class Rings {
   bool pop_event(uint32_t worker, WorkerEvent& event) {
     return rte_ring_sc_dequeue_elem(events_[worker], &event, sizeof event) == 0;
   }
+  // After a worker put something into a ring of the manager's. A system call only where the manager may not
+  // know yet that there is something. Any worker.
+  void wake_manager() {
+    if (!manager_woken_.exchange(true, std::memory_order_acq_rel)) signal_manager();
+  }
+  // Readable once the manager was woken; it then calls take_wake and after that looks at its rings.
+  int wake_fd() const { return wake_fd_; }
+  void take_wake();
   uint32_t workers() const { return workers_; }
 
  private:
-  explicit Rings(uint32_t workers) : workers_(workers) {}
+  Rings(uint32_t workers, int wake_fd) : workers_(workers), wake_fd_(wake_fd) {}
+  [[gnu::cold]] void signal_manager();
 
   uint32_t workers_;
+  int wake_fd_;  // an eventfd
+  alignas(64) std::atomic<bool> manager_woken_{false};
   std::vector<rte_ring*> handover_, exceptions_, injections_, events_;
 };
 

@@ -37,6 +37,7 @@ void to_manager(PathContext& context, rte_mbuf* packet) {
     drop(context, packet, api::DropReason::kPuntRingFull);
     return;
   }
+  context.has_news = true;
   bump(context.counters->punted);
 }
 

@@ -7,6 +7,8 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include <utility>
+
 #include "dataplane/path/context.h"
 #include "dataplane/path/forward.h"
 #include "dataplane/path/inbound.h"
@@ -174,6 +176,7 @@ uint32_t Worker::poll_once() {
   }
   flush_handover(context);
   flush_transmit(context);
+  if (std::exchange(context.has_news, false)) context.rings->wake_manager();
   const uint64_t cycles = rte_rdtsc() - start_tsc;
   bump(context.counters->loops);
   bump(context.counters->cycles, cycles);

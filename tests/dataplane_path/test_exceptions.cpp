@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Packets that leave the fast path: too big, expired, fragmented, unresolved, for the gateway itself, from
 // its mirrors.
+#include <poll.h>
+#include <sys/eventfd.h>
+
 #include "dataplane/path/context.h"
 #include "tests/dataplane_path/sites.h"
 
@@ -284,6 +287,31 @@ TEST_F(ExceptionTest, AnIcmpFloodDoesNotStarveIke) {
   }
   EXPECT_GE(icmp, 1u);
   EXPECT_EQ(of_ike, 1u);
+}
+
+bool readable(int fd) {
+  pollfd wanted{fd, POLLIN, 0};
+  return poll(&wanted, 1, 0) == 1;
+}
+
+TEST_F(ExceptionTest, WakesTheManagerOnce) {
+  SiteA a;
+  Rings& rings = *a.gateway.rings;
+  const Bytes to_gateway = ipv4_of_size(100, {kHostA, kLanA | 1});
+  a.gateway.poll();
+  EXPECT_FALSE(readable(rings.wake_fd()));
+  a.from_lan(to_gateway);
+  a.gateway.poll();
+  a.from_lan(to_gateway);
+  a.gateway.poll();
+  eventfd_t wakes = 0;
+  EXPECT_EQ(eventfd_read(rings.wake_fd(), &wakes), 0);
+  EXPECT_EQ(wakes, 1u);
+  rings.take_wake();
+  EXPECT_FALSE(readable(rings.wake_fd()));
+  a.from_lan(to_gateway);
+  a.gateway.poll();
+  EXPECT_TRUE(readable(rings.wake_fd()));
 }
 
 struct LanDrop {
