@@ -9,6 +9,7 @@
 #include <rte_ethdev.h>
 
 #include "dataplane/packet/ethernet.h"
+#include "tests/dataplane_path/visible_devices.h"
 
 namespace sallyport::dataplane::testing {
 
@@ -37,8 +38,8 @@ bool start_eal() {
                                           "--no-shconf", "--log-level=*:error"};
   if (rte_eal_init(static_cast<int>(arguments.size()), const_cast<char**>(arguments.data())) < 0)
     return false;
-  g_pool =
-      rte_pktmbuf_pool_create("packets", kPoolPackets, 0, kMbufPrivateBytes, kPoolBufferBytes, SOCKET_ID_ANY);
+  g_pool = rte_pktmbuf_pool_create_by_ops("packets", kPoolPackets, 0, kMbufPrivateBytes, kPoolBufferBytes,
+                                          SOCKET_ID_ANY, visible_pool_operations());
   return g_pool != nullptr;
 }
 
@@ -129,6 +130,7 @@ void Gateway::add_port(uint32_t port_id, uint32_t vrf_id, uint32_t address) {
     ASSERT_EQ(rte_eth_tx_queue_setup(port.device, queue, 256, 0, nullptr), 0);
   }
   ASSERT_EQ(rte_eth_dev_start(port.device), 0);
+  make_visible(port.device, port.receive, port.transmit);
 
   port.port = std::make_unique<Port>();
   port.port->id = port_id;
@@ -297,6 +299,21 @@ uint64_t Gateway::all_drops() const {
       total += counter;
   }
   return total;
+}
+
+RunningWorkers::RunningWorkers(Gateway& gateway) {
+  for (uint32_t i = 0; i < gateway.world.workers(); ++i)
+    threads_.emplace_back([&gateway, i, this] { gateway.worker(i).run(stop_); });
+  for (uint32_t i = 0; i < gateway.world.workers(); ++i) {
+    while (gateway.counters(i).loops == 0)
+      std::this_thread::yield();
+  }
+}
+
+RunningWorkers::~RunningWorkers() {
+  stop_ = true;
+  for (std::thread& thread : threads_)
+    thread.join();
 }
 
 }  // namespace sallyport::dataplane::testing

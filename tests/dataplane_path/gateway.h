@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "dataplane/policy/selector_set.h"
@@ -87,6 +88,19 @@ class Gateway {
   std::vector<api::PortCounters> port_counters_;
   std::vector<api::InboundRow> inbound_rows_;
   std::vector<api::OutboundRow> outbound_rows_;
+};
+
+// All workers of a gateway, each on a thread of its own until the end of the object's life.
+class RunningWorkers {
+ public:
+  explicit RunningWorkers(Gateway& gateway);
+  ~RunningWorkers();
+  RunningWorkers(const RunningWorkers&) = delete;
+  RunningWorkers& operator=(const RunningWorkers&) = delete;
+
+ private:
+  std::atomic<bool> stop_{false};
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace sallyport::dataplane::testing

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A flow keeps its order while its tunnel's outbound SA changes to another slot of the same home worker, with
 // two workers that run on threads of their own.
-#include <thread>
-
 #include "tests/dataplane_path/sites.h"
 
 namespace sallyport::dataplane::testing {
@@ -11,23 +9,6 @@ namespace {
 
 constexpr uint32_t kPackets = 6000, kAhead = 256, kPacketsPerSa = 500;
 constexpr std::array<uint32_t, 3> kSlots = {5, 7, 9};  // all of worker 1
-
-class RunningGateway {
- public:
-  explicit RunningGateway(Gateway& gateway) {
-    for (uint32_t i = 0; i < gateway.world.workers(); ++i)
-      threads_.emplace_back([&gateway, i, this] { gateway.worker(i).run(stop_); });
-  }
-  ~RunningGateway() {
-    stop_ = true;
-    for (std::thread& thread : threads_)
-      thread.join();
-  }
-
- private:
-  std::atomic<bool> stop_{false};
-  std::vector<std::thread> threads_;
-};
 
 Bytes numbered(uint32_t number) {
   Bytes packet = ipv4_of_size(100);
@@ -60,7 +41,7 @@ TEST_F(PathTest, OrderIsKeptWhenTheOutboundSaChanges) {
   };
   {
     // Worker 0 receives and hands over, worker 1 encrypts and sends.
-    const RunningGateway running(a.gateway);
+    const RunningWorkers running(a.gateway);
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (received < kPackets && std::chrono::steady_clock::now() < deadline && !HasFatalFailure()) {
       for (uint32_t i = 0; i < 16 && offered < kPackets && offered - received < kAhead; ++i, ++offered) {
