@@ -8,6 +8,7 @@
 namespace sallyport::control {
 namespace {
 
+constexpr const char* kNotTried = "not tried yet";
 constexpr uint32_t kSuspiciousRetransmissions = 2;
 constexpr std::chrono::seconds kLongestPause{30};
 
@@ -48,6 +49,8 @@ const char* to_string(TunnelState state) {
   }
   return "up";
 }
+
+TunnelLiveness::TunnelLiveness() : reason_(kNotTried) {}
 
 void TunnelLiveness::enter(TunnelState state, MonotonicTime now) {
   state_ = state;
@@ -114,9 +117,10 @@ void TunnelLiveness::on_charon_lost() {
 
 bool TunnelLiveness::review(bool can_send, std::optional<MonotonicTime> last_inbound, MonotonicTime now) {
   if (suspect_since_ && last_inbound && *last_inbound > *suspect_since_) suspect_since_.reset();
-  const TunnelState next = can_send              ? TunnelState::kUp
-                           : connecting_.empty() ? TunnelState::kDown
-                                                 : TunnelState::kConnecting;
+  const TunnelState next = can_send                                      ? TunnelState::kUp
+                           : connecting_.empty() && established_.empty() ? TunnelState::kDown
+                                                                         : TunnelState::kConnecting;
+  if (next == TunnelState::kConnecting && reason_ == kNotTried) reason_.clear();
   if (next == TunnelState::kUp && !suspect_since_) reason_.clear();
   if (next == state_) return false;
   enter(next, now);

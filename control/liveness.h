@@ -21,6 +21,7 @@ enum class TunnelState : uint8_t { kDown, kConnecting, kUp };
 
 class TunnelLiveness {
  public:
+  TunnelLiveness();
   [[nodiscard]] TunnelState state() const { return state_; }
   [[nodiscard]] const std::string& reason() const { return reason_; }
   [[nodiscard]] MonotonicTime since() const { return since_; }
@@ -50,7 +51,7 @@ class TunnelLiveness {
   void enter(TunnelState state, MonotonicTime now);
 
   TunnelState state_ = TunnelState::kDown;
-  std::string reason_ = "not tried yet";
+  std::string reason_;
   MonotonicTime since_ = std::chrono::steady_clock::now();
   std::optional<MonotonicTime> suspect_since_;
   std::set<uint32_t> connecting_, established_;  // IKE_SAs by unique id
