@@ -278,10 +278,7 @@ void Daemon::review_soon() {
 void Daemon::review() {
   if (!adopted_) return;
   for (auto& [name, tunnel] : tunnels_) {
-    const bool can_send = feed_.ledger().active_outbound(name) != nullptr;
-    // In a rekey charon deletes the old SA before the dataplane has answered for the new one: no reason to
-    // stop sending.
-    if (!can_send && feed_.ledger().is_installing_outbound(name)) continue;
+    const bool can_send = feed_.ledger().can_send(name, tunnel.state() == TunnelState::kUp);
     if (!tunnel.review(can_send, last_inbound_of(name), now())) continue;
     const std::string why = tunnel.reason().empty() ? "" : ": " + tunnel.reason();
     events_.add("tunnel", name, to_string(tunnel.state()) + why);

@@ -142,8 +142,9 @@ api::SetGroup Daemon::group_of(const Connection& connection) {
   for (const TunnelPlan& plan : tunnels_of(gateway_, connection)) {
     const auto tunnel = tunnels_.find(plan.name);
     if (tunnel == tunnels_.end()) continue;
-    candidates.push_back({ids_.tunnels.id_of(bounded_name(plan.name)), plan.preference,
-                          tunnel->second.state() == TunnelState::kUp, tunnel->second.suspect(), 1});
+    const bool can_send = feed_.ledger().can_send(plan.name, tunnel->second.state() == TunnelState::kUp);
+    candidates.push_back({ids_.tunnels.id_of(bounded_name(plan.name)), plan.preference, can_send,
+                          tunnel->second.suspect(), 1});
   }
   api::SetGroup group{};
   const std::string name = group_name(connection);

@@ -193,6 +193,7 @@ void SaFeed::refuse(const SaId& id, const std::string& tunnel, const std::string
   ledger_.set_state(id, SaState::kRefused);
   events_.add("sa", tunnel, fmt::format("{} could not be installed: {}", text_of(id), why));
   if (reader_) reader_->send_sa_ack(id, vici::SaAnswer::kRefused);
+  if (on_sas_changed) on_sas_changed();
 }
 
 void SaFeed::on_sa_update(const vici::FeedSaUpdate& update) {

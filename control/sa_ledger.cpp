@@ -209,18 +209,19 @@ const SaRecord* SaLedger::active_outbound(const std::string& tunnel) const {
   return newest;
 }
 
+bool SaLedger::can_send(const std::string& tunnel, bool is_up) const {
+  return std::any_of(records_.begin(), records_.end(), [&](const auto& entry) {
+    const SaRecord& record = entry.second;
+    return !record.id.inbound && record.tunnel == tunnel &&
+           (record.state == SaState::kInstalled || (is_up && record.state == SaState::kInstalling));
+  });
+}
+
 bool SaLedger::is_newest_outbound(const SaRecord& record) const {
   return std::none_of(records_.begin(), records_.end(), [&](const auto& entry) {
     const SaRecord& other = entry.second;
     return !other.id.inbound && other.tunnel == record.tunnel && other.order > record.order &&
            (other.state == SaState::kInstalled || other.state == SaState::kInstalling);
-  });
-}
-
-bool SaLedger::is_installing_outbound(const std::string& tunnel) const {
-  return std::any_of(records_.begin(), records_.end(), [&](const auto& entry) {
-    const SaRecord& record = entry.second;
-    return !record.id.inbound && record.tunnel == tunnel && record.state == SaState::kInstalling;
   });
 }
 

@@ -73,11 +73,10 @@ class SaLedger {
   [[nodiscard]] const std::map<SaId, SaRecord>& records() const { return records_; }
   // The SA the tunnel sends on: the newest installed one.
   [[nodiscard]] const SaRecord* active_outbound(const std::string& tunnel) const;
+  // An outbound SA on its way to the dataplane keeps a tunnel up, as the old one is often deleted right after
+  // the new one was added, but does not bring it up.
+  [[nodiscard]] bool can_send(const std::string& tunnel, bool is_up) const;
   [[nodiscard]] bool is_newest_outbound(const SaRecord& record) const;
-  // An outbound SA of the tunnel is on its way into the dataplane, which goes on with the one before until it
-  // is there.
-  [[nodiscard]] bool is_installing_outbound(const std::string& tunnel) const;
-
   // An installed pair that a living charon keeps.
   [[nodiscard]] bool has_living_child(const std::string& tunnel) const;
   [[nodiscard]] std::vector<uint32_t> inbound_spis() const;

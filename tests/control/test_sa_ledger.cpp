@@ -67,6 +67,22 @@ TEST_F(SaLedgerTest, NewestInstalledOutboundSaIsActive) {
   EXPECT_EQ(ledger_.active_outbound("another"), nullptr);
 }
 
+// charon, as the responder of a rekey, deletes the old outbound SA right after it added the new one.
+TEST_F(SaLedgerTest, RekeyKeepsTheTunnelSending) {
+  EXPECT_FALSE(ledger_.can_send("t", true));
+  const auto first = sa(0x1000 + kSlotA, kSlotA, false, 1);
+  ledger_.name(first, start_);
+  EXPECT_FALSE(ledger_.can_send("t", false)) << "not before the dataplane has its first";
+  ledger_.set_state(first.id, SaState::kInstalled);
+  EXPECT_TRUE(ledger_.can_send("t", false));
+  const auto second = sa(0x1000 + kSlotB, kSlotB, false, 1);
+  ledger_.name(second, start_);
+  ledger_.set_state(first.id, SaState::kDeleting);
+  EXPECT_TRUE(ledger_.can_send("t", true));
+  ledger_.set_state(second.id, SaState::kRefused);
+  EXPECT_FALSE(ledger_.can_send("t", true));
+}
+
 TEST_F(SaLedgerTest, SnapshotOfTheSameCharonSweepsWhatItDoesNotName) {
   add_child(kSlotA, 1, start_);
   add_child(kSlotB, 1, start_);
