@@ -6,6 +6,7 @@ import time
 import pytest
 
 from kit.capture import ESP, Capture
+from kit.lab import SiteToSite
 from kit.traffic import Traffic
 
 REKEYS = 50
@@ -16,13 +17,24 @@ def replay_drops(lab):
     return sum(gateway.drops().get("replay", 0) for gateway in (lab.hq, lab.branch))
 
 
+@pytest.fixture(scope="module", params=["esp", "esp in udp"])
+def lab(request):
+    """ESP in UDP keeps its flow over a rekey, plain ESP doesn't: the cables hash the SPI too, so that the first packets of a
+    new SA can come by another queue, and overtake the last ones of the old SA before any worker has seen either."""
+    lab = SiteToSite(esp={"encap": "force" if "udp" in request.param else "auto"})
+    try:
+        lab.one_flow = "udp" in request.param
+        yield lab.up()
+    finally:
+        lab.close()
+
+
 @pytest.mark.parametrize("side", ["hq", "branch"])
-def test_fifty_rekeys_under_traffic(up_lab, side):
-    lab = up_lab
+def test_fifty_rekeys_under_traffic(lab, side):
     gateway = getattr(lab, side)
     for _ in range(2):  # a run in which a cable of the lab dropped is void, and may be repeated once
         replayed = replay_drops(lab)
-        with Capture(lab.wan, "hq-a", lab.directory / f"rekey-{side}.pcap", "esp") as capture:
+        with Capture(lab.wan, "hq-a", lab.directory / f"rekey-{side}.pcap", "not arp") as capture:
             with Traffic(lab.host_hq, lab.host_branch) as traffic:
                 for _ in range(REKEYS):
                     gateway.swanctl("--rekey", "--child", TUNNEL[side])
@@ -34,6 +46,7 @@ def test_fifty_rekeys_under_traffic(up_lab, side):
     spis = {(frame.source, frame.esp[:4]) for frame in capture.frames() if frame.kind == ESP}
     for source in ("192.0.2.1", "192.0.2.17"):
         assert len([1 for sender, _ in spis if sender == source]) >= REKEYS + 1
-    assert (traffic.lost(), traffic.reordered(), traffic.duplicates()) == (0, 0, 0), traffic.summary()
+    assert (traffic.lost(), traffic.duplicates()) == (0, 0), traffic.summary()
+    assert traffic.reordered() <= (0 if lab.one_flow else 4 * REKEYS), traffic.summary()
     assert replay_drops(lab) == replayed
     assert len(lab.hq.show("sas")) == len(lab.branch.show("sas")) == 2
