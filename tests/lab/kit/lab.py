@@ -113,20 +113,16 @@ class Lab:
         return {f"{name}/{device}": count for name, namespace in self.namespaces.items()
                 for device, count in namespace.drops().items()}
 
-    def add_host(self, gateway_name, port, subnet):
-        """A host at .2 of subnet (as in "10.1.0") behind a gateway's port, whose address will be .1."""
-        host = Host(self, gateway_name, f"{subnet}.2")
-        cable(host.namespace, "eth0", self.gateways[gateway_name].namespace, f"v-{port}")
-        host.namespace.address("eth0", f"{subnet}.2/24")
-        host.namespace.ip("route", "add", "default", "via", f"{subnet}.1")
-        return host
-
-    def add_gateway(self, name, lan_subnet, workers=(0, 1)):
+    def add_gateway(self, name, lan_subnet, workers=(0, 1), lan_tap=False):
+        """A gateway with one virtual network, and the host behind it at .2 of lan_subnet (as in "10.1.0")."""
         namespace = self.namespace(name)
         gateway = Gateway(self, name, namespace, self.run_root / name, base_config(name, workers))
         self.gateways[name] = gateway
-        host = self.add_host(name, "lan0", lan_subnet)
-        gateway.plug("lan0")
+        host = Host(self, name, f"{lan_subnet}.2")
+        cable(host.namespace, "eth0", namespace, "v-lan0")
+        host.namespace.address("eth0", f"{lan_subnet}.2/24")
+        host.namespace.ip("route", "add", "default", "via", f"{lan_subnet}.1")
+        gateway.plug_tap("lan0") if lan_tap else gateway.plug("lan0")
         gateway.config["virtual_networks"] = {"prod": {"ports": {"lan0": [f"{lan_subnet}.1/24"]}}}
         return gateway, host
 
@@ -157,25 +153,23 @@ class Lab:
 
 
 class SiteToSite(Lab):
-    """The usual lab: hq and branch, X.509, one tunnel unless `public_addresses` of hq has two.
-
-    With one worker the cables deliver IP fragments as they are; with several the kernel's fanout puts them together first.
-    """
+    """The usual lab: hq and branch, X.509, one tunnel unless `public_addresses` of hq has two."""
 
     def __init__(self, logs=None, public_addresses=("a",), behind_nat=False, psk=False, both_initiate=False, wan_mtu=1500,
-                 workers=(0, 1), **changes):
+                 lan_taps=False, **changes):
         super().__init__(logs)
+        self.lan_taps = lan_taps
         try:
-            self._build(public_addresses, behind_nat, psk, both_initiate, wan_mtu, workers, changes)
+            self._build(public_addresses, behind_nat, psk, both_initiate, wan_mtu, changes)
         except BaseException:
             self.close()
             raise
 
-    def _build(self, public_addresses, behind_nat, psk, both_initiate, wan_mtu, workers, changes):
+    def _build(self, public_addresses, behind_nat, psk, both_initiate, wan_mtu, changes):
         self.wan = self.namespace("wan")
         self.wan.sysctl("net.ipv4.ip_forward", 1)
-        self.hq, self.host_hq = self.add_gateway("hq", "10.1.0", workers)
-        self.branch, self.host_branch = self.add_gateway("branch", "10.2.0", workers)
+        self.hq, self.host_hq = self.add_gateway("hq", "10.1.0", lan_tap=self.lan_taps)
+        self.branch, self.host_branch = self.add_gateway("branch", "10.2.0", lan_tap=self.lan_taps)
         self.add_public(self.hq, "a", "wan0", self.wan, "hq-a", "192.0.2.1/28", "192.0.2.14")
         if "b" in public_addresses:
             self.add_public(self.hq, "b", "wan1", self.wan, "hq-b", "198.51.100.1/28", "198.51.100.14")
@@ -226,6 +220,9 @@ class SiteToSite(Lab):
     def start(self):
         self.hq.start()
         self.branch.start()
+        if self.lan_taps:
+            self.hq.bridge_tap("lan0")
+            self.branch.bridge_tap("lan0")
         return self
 
     def up(self):
