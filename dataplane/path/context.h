@@ -11,6 +11,7 @@
 
 #include "dataplane/api/shared_state.h"
 #include "dataplane/crypto/crypto_engine.h"
+#include "dataplane/path/first_packets.h"
 #include "dataplane/path/rate_limiter.h"
 #include "dataplane/path/reassembly.h"
 #include "dataplane/path/rings.h"
@@ -18,7 +19,6 @@
 
 namespace sallyport::dataplane {
 
-inline constexpr uint32_t kBurst = 64;
 static_assert(kBurst <= kMaxCryptoBurst);
 
 // Packets on their way to one place, sent together.
@@ -61,6 +61,7 @@ struct PathContext {
 
   std::unique_ptr<CryptoEngine> engine;
   std::unique_ptr<Reassembler> reassembler;
+  FirstPackets first_packets;
   PathLimits limits = default_limits();
 
   bool has_news = false;  // something was put into a ring of the manager's in this loop

@@ -11,7 +11,9 @@
 #include "dataplane/packet/ipv4.h"
 #include "dataplane/packet/tcp_mss.h"
 #include "dataplane/path/classify.h"
+#include "dataplane/path/context.h"
 #include "dataplane/path/events.h"
+#include "dataplane/path/first_packets.h"
 #include "dataplane/path/forward.h"
 #include "dataplane/path/transmit.h"
 #include "dataplane/path/validate.h"
@@ -151,14 +153,13 @@ struct DecapBurst {
 void find_sas(PathContext& context, const InboundBurst& inbound, DecapBurst& burst) {
   for (uint32_t i = 0; i < inbound.count; ++i) {
     const InboundPacket& packet = inbound.packets[i];
-    uint32_t spi_be;
-    std::memcpy(&spi_be, rte_pktmbuf_mtod_offset(packet.packet, const void*, packet.esp_offset_bytes),
-                sizeof spi_be);
-    InboundSa* sa = context.world->inbound_sas.find(rte_be_to_cpu_32(spi_be));
+    InboundSa* sa = context.world->inbound_sas.find(spi_of(packet));
     if (sa == nullptr) {
       drop(context, packet.packet, api::DropReason::kUnknownSpi);
       continue;
     }
+    if (sa->opening != SaOpening::kOpen && context.first_packets.hold(context, *sa, packet)) [[unlikely]]
+      continue;
     burst.sources[burst.count] = in_udp(packet) ? udp_source(packet.packet) : 0;
     burst.packets[burst.count++] = {packet.packet, sa, packet.esp_offset_bytes, 0, 0, kKeep};
   }

@@ -3,9 +3,19 @@
 // thread.
 #pragma once
 
-#include "dataplane/path/context.h"
+#include <rte_byteorder.h>
+#include <rte_mbuf.h>
+
+#include <array>
+#include <cstring>
+#include <span>
+
+#include "dataplane/path/tables.h"
 
 namespace sallyport::dataplane {
+
+struct PathContext;
+inline constexpr uint32_t kBurst = 64;
 
 // ESP packets on the home worker of their slot. Data starts at the outer IPv4 header and ends with the
 // packet.
@@ -13,6 +23,14 @@ struct InboundPacket {
   rte_mbuf* packet;
   uint16_t esp_offset_bytes;
 };
+// The SPI (host order) of a packet that is long enough to have one.
+inline uint32_t spi_of(const InboundPacket& packet) {
+  uint32_t spi_be;
+  std::memcpy(&spi_be, rte_pktmbuf_mtod_offset(packet.packet, const void*, packet.esp_offset_bytes),
+              sizeof spi_be);
+  return rte_be_to_cpu_32(spi_be);
+}
+
 struct InboundBurst {
   uint32_t count = 0;
   std::array<InboundPacket, kBurst> packets;

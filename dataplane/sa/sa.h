@@ -34,6 +34,9 @@ enum SaNotice : uint8_t {
   kHardSequence = 32,
 };
 
+// Whether an inbound SA's packets are processed as they come (path/first_packets.h).
+enum class SaOpening : uint8_t { kNew, kHeld, kOpen };
+
 // Against the row's counters; all ones: none.
 struct SaLimits {
   uint64_t soft_packets, soft_bytes, hard_packets, hard_bytes;
@@ -60,7 +63,8 @@ struct alignas(64) InboundSa {
   uint64_t remote_reported = 0;
   uint64_t reported_ns = 0;  // when; writer: home worker
   uint32_t slot;
-  uint32_t reserved = 0;
+  SaOpening opening = SaOpening::kNew;  // writer: home worker
+  uint8_t reserved[3] = {};
 
   alignas(64) CipherKey key;
 };

@@ -74,14 +74,17 @@ void take_handover(PathContext& context, rte_mbuf* packet, InboundBurst& inbound
               outbound);
 }
 
-uint32_t poll_handover(PathContext& context) {
+// `drained`: whether every ring was empty at its end.
+uint32_t poll_handover(PathContext& context, bool& drained) {
   uint32_t total = 0;
+  drained = true;
   for (uint32_t from = 0; from < context.rings->workers(); ++from) {
     if (from == context.index) continue;
     std::array<rte_mbuf*, kBurst> packets;
     const uint32_t count =
         rte_ring_sc_dequeue_burst(context.rings->handover(from, context.index),
                                   reinterpret_cast<void**>(packets.data()), kBurst, nullptr);
+    if (count == kBurst) drained = false;
     InboundBurst inbound;
     OutboundBurst outbound;
     for (uint32_t i = 0; i < count; ++i)
@@ -165,7 +168,11 @@ uint32_t Worker::poll_once() {
   PathContext& context = *context_;
   const uint64_t start_tsc = rte_rdtsc();
   context.now_ns = clock_->now_ns(start_tsc);
-  uint32_t taken = poll_handover(context);
+  const bool settled = context.first_packets.settled(context);
+  bool drained;
+  uint32_t taken = poll_handover(context, drained);
+  if (settled && drained) [[unlikely]]
+    context.first_packets.release(context);
   taken += poll_injections(context);
   taken += poll_ports(context);
   send_replies(context);

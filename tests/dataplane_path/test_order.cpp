@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A flow keeps its order while its tunnel's outbound SA changes to another slot of the same home worker, with
-// two workers that run on threads of their own.
+// A flow keeps its order over a rekey: where the outbound SA changes to another slot of the same home worker,
+// with two workers that run on threads of their own; and where the NIC brings the new inbound SA by another
+// queue than the old one.
+#include <numeric>
+#include <chrono>
+#include <thread>
+
 #include "tests/dataplane_path/sites.h"
 
 namespace sallyport::dataplane::testing {
@@ -58,6 +63,86 @@ TEST_F(PathTest, OrderIsKeptWhenTheOutboundSaChanges) {
   EXPECT_EQ(a.gateway.counters(0).handed_over, kPackets);
   for (const uint64_t packets : by_sa)
     EXPECT_GT(packets, 0u);
+}
+
+// What a running worker does in one loop.
+void loop(Gateway& gateway, uint32_t worker) {
+  gateway.worker(worker).poll_once();
+  rte_rcu_qsbr_quiescent(gateway.world.qsbr(), worker);
+}
+
+class RekeyTest : public PathTest {
+ protected:
+  // Two inbound SAs at home on worker 1; the workers count for QSBR as if they ran.
+  RekeyTest() : b_({.workers = 2, .slot = 5}) {
+    b_.add_sas();
+    old_ = fresh_ = b_.inbound;
+    fresh_.spi = 0x43000000 | 7;
+    b_.gateway.add_inbound(fresh_, kTunnel);
+    for (uint32_t worker = 0; worker < 2; ++worker) {
+      rte_rcu_qsbr_thread_register(b_.gateway.world.qsbr(), worker);
+      rte_rcu_qsbr_thread_online(b_.gateway.world.qsbr(), worker);
+    }
+    from_outside(old_, 1, 0, 1);  // the old SA is in use
+    for (uint32_t worker : {1u, 0u, 1u})
+      loop(b_.gateway, worker);
+    EXPECT_EQ(arrived(), (std::vector<uint32_t>{0}));
+  }
+  ~RekeyTest() override {
+    for (uint32_t worker = 0; worker < 2; ++worker)
+      rte_rcu_qsbr_thread_offline(b_.gateway.world.qsbr(), worker);
+  }
+
+  void from_outside(const OracleSa& sa, uint64_t sequence, uint32_t number, uint32_t queue) {
+    b_.from_outside(seal(sa, sequence, numbered(number)), queue);
+  }
+  std::vector<uint32_t> arrived() {
+    std::vector<uint32_t> numbers;
+    for (const Bytes& frame : b_.gateway.sent(kLanPort))
+      numbers.push_back(get32(without_ethernet(frame), 40));
+    return numbers;
+  }
+
+  SiteB b_;
+  OracleSa old_, fresh_;
+};
+
+TEST_F(RekeyTest, ANewSaWaitsForWhatCameBeforeItOnOtherQueues) {
+  from_outside(old_, 2, 1, 0);    // waits in worker 0's queue
+  from_outside(fresh_, 1, 2, 1);  // while its home worker already has the next one
+  from_outside(fresh_, 2, 3, 1);
+  for (uint32_t i = 0; i < 5; ++i)
+    loop(b_.gateway, 1);
+  EXPECT_EQ(arrived(), std::vector<uint32_t>{}) << "overtook the old SA's packet";
+  loop(b_.gateway, 0);
+  loop(b_.gateway, 1);
+  EXPECT_EQ(arrived(), (std::vector<uint32_t>{1, 2, 3}));
+  from_outside(fresh_, 3, 4, 1);  // open from now on
+  loop(b_.gateway, 1);
+  EXPECT_EQ(arrived(), (std::vector<uint32_t>{4}));
+  EXPECT_EQ(b_.gateway.all_drops(), 0u);
+}
+
+TEST_F(RekeyTest, ASilentWorkerHoldsANewSaForFiftyMilliseconds) {
+  from_outside(fresh_, 1, 1, 1);
+  loop(b_.gateway, 1);
+  EXPECT_EQ(arrived(), std::vector<uint32_t>{});
+  std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  loop(b_.gateway, 1);
+  EXPECT_EQ(arrived(), (std::vector<uint32_t>{1}));
+}
+
+TEST_F(RekeyTest, MoreThanCanBeHeldIsForwardedInOrder) {
+  std::vector<uint32_t> expected(600);
+  std::iota(expected.begin(), expected.end(), 0);
+  for (uint32_t i = 0; i < 600; ++i)
+    from_outside(fresh_, i + 1, i, 1);
+  for (uint32_t i = 0; i < 20; ++i)
+    loop(b_.gateway, 1);
+  loop(b_.gateway, 0);
+  loop(b_.gateway, 1);
+  EXPECT_EQ(arrived(), expected);
+  EXPECT_EQ(b_.gateway.all_drops(), 0u);
 }
 
 }  // namespace
