@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-or-later */
 /* The SA feed: what charon's kernel-sallyport plugin and sallyportd say to each other, one message per datagram of
  * a root-only unix SOCK_SEQPACKET socket that the plugin listens on. C and C++; the only header the plugin shares.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 // Why a packet was dropped: one name for every cause, with the sentence that the CLI shows. Append only at
 // the end: the index is the counter's place in shared memory.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 // The dataplane's API: what sallyportd (or a benchmark) and the dataplane say to each other over a root-only unix
 // SOCK_SEQPACKET socket, one message per datagram. Plain data only; no pointers, no strings without a bound.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-3-Clause
 // The shared-state segment: a tmpfs file that the dataplane maps for writing and sallyportd for reading. It holds the
 // counters, and what must outlive the dataplane so that no IV is ever used twice and no packet is accepted twice: each
 // outbound SA's reserved sequence numbers and each inbound SA's right window edge.
