@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-or-later */
-/* The SA feed: what charon's kernel-sallyport plugin and sallyportd say to each other, one message per datagram of
- * a root-only unix SOCK_SEQPACKET socket that the plugin listens on. C and C++; the only header the plugin shares.
+/* The SA feed: what charon's kernel-sallyport plugin and sallyportd say to each other, one message per
+ * datagram of a root-only unix SOCK_SEQPACKET socket that the plugin listens on. C and C++; the only header
+ * the plugin shares.
  *
  * plugin -> reader: HELLO, SNAPSHOT_BEGIN, every SA_ADD (oldest first), SNAPSHOT_END, then numbered deltas.
- * reader -> plugin: READER_HELLO, LIVE_SPIS..., READER_READY, then HEARTBEAT every SP_FEED_HEARTBEAT_MS and the rest.
+ * reader -> plugin: READER_HELLO, LIVE_SPIS..., READER_READY, then HEARTBEAT every SP_FEED_HEARTBEAT_MS and
+ * the rest.
  *
- * Until READER_READY, or when no heartbeat was heard for SP_FEED_SILENCE_MS, get_spi fails and soft expires are held.
- * All integers are in host byte order, SPIs too; addresses are network-order bytes, IPv4 in the first four.
- * A receiver drops the connection on any message whose version, type or length is not as declared here. */
+ * Until READER_READY, or when no heartbeat was heard for SP_FEED_SILENCE_MS, get_spi fails and soft expires
+ * are held. All integers are in host byte order, SPIs too; addresses are network-order bytes, IPv4 in the
+ * first four. A receiver drops the connection on any message whose version, type or length is not as declared
+ * here. */
 #ifndef SALLYPORT_KEY_MESSAGE_H
 #define SALLYPORT_KEY_MESSAGE_H
 
@@ -30,24 +33,26 @@ enum sp_feed_type {
   SP_FEED_SA_ADD,         /* sp_feed_sa, then its selectors */
   SP_FEED_SA_UPDATE,      /* sp_feed_sa_update */
   SP_FEED_SA_DEL,         /* sp_feed_sa_del */
-  SP_FEED_CHILD_STATE,    /* sp_feed_child_event; state_name is charon's, or "up" or "down" for child_updown */
-  SP_FEED_CHILD_REKEY,    /* sp_feed_child_event, child_id is the old one, other_id the new */
-  SP_FEED_IKE_STATE,      /* sp_feed_ike_event; state_name is charon's, or "up" or "down" for ike_updown */
-  SP_FEED_IKE_REKEY,      /* sp_feed_ike_event, ike_id is the old one, other_id the new */
-  SP_FEED_ALERT,          /* sp_feed_alert */
-  SP_FEED_SA_EXPIRED,     /* sp_feed_sa_expired: the plugin's own clock raised a soft or hard time expire */
+  SP_FEED_CHILD_STATE, /* sp_feed_child_event; state_name is charon's, or "up" or "down" for child_updown */
+  SP_FEED_CHILD_REKEY, /* sp_feed_child_event, child_id is the old one, other_id the new */
+  SP_FEED_IKE_STATE,   /* sp_feed_ike_event; state_name is charon's, or "up" or "down" for ike_updown */
+  SP_FEED_IKE_REKEY,   /* sp_feed_ike_event, ike_id is the old one, other_id the new */
+  SP_FEED_ALERT,       /* sp_feed_alert */
+  SP_FEED_SA_EXPIRED,  /* sp_feed_sa_expired: the plugin's own clock raised a soft or hard time expire */
   /* reader -> plugin */
   SP_FEED_READER_HELLO = 64, /* sp_feed_reader_hello */
-  SP_FEED_LIVE_SPIS,         /* sp_feed_live_spis: inbound SPIs the dataplane holds; their slots are never given away */
-  SP_FEED_READER_READY,      /* header only */
-  SP_FEED_HEARTBEAT,         /* header only */
-  SP_FEED_SA_ACK,            /* sp_feed_sa_ack */
-  SP_FEED_STATS,             /* sp_feed_stats */
-  SP_FEED_EXPIRE,            /* sp_feed_expire: bytes, packets or sequence numbers, counted in the dataplane */
-  SP_FEED_ACQUIRE,           /* sp_feed_acquire */
-  SP_FEED_MAPPING,           /* sp_feed_mapping: the peer's NAT gave it another address or port */
-  SP_FEED_RESYNC,            /* header only: send the snapshot again */
-  SP_FEED_SLOT_FREE,         /* sp_feed_live_spis: the dataplane let go of these inbound SPIs (sent for each, orphan or not) */
+  SP_FEED_LIVE_SPIS, /* sp_feed_live_spis: inbound SPIs the dataplane holds; their slots are never given away
+                      */
+  SP_FEED_READER_READY, /* header only */
+  SP_FEED_HEARTBEAT,    /* header only */
+  SP_FEED_SA_ACK,       /* sp_feed_sa_ack */
+  SP_FEED_STATS,        /* sp_feed_stats */
+  SP_FEED_EXPIRE,       /* sp_feed_expire: bytes, packets or sequence numbers, counted in the dataplane */
+  SP_FEED_ACQUIRE,      /* sp_feed_acquire */
+  SP_FEED_MAPPING,      /* sp_feed_mapping: the peer's NAT gave it another address or port */
+  SP_FEED_RESYNC,       /* header only: send the snapshot again */
+  SP_FEED_SLOT_FREE, /* sp_feed_live_spis: the dataplane let go of these inbound SPIs (sent for each, orphan
+                        or not) */
 };
 
 struct sp_feed_header {
@@ -113,7 +118,8 @@ struct sp_feed_sa {
   uint32_t reserved;
 };
 
-/* A peer chooses our outbound SPIs, so two peers may choose the same one: an SA is named by (spi, slot, inbound). */
+/* A peer chooses our outbound SPIs, so two peers may choose the same one: an SA is named by (spi, slot,
+ * inbound). */
 struct sp_feed_sa_update {
   struct sp_feed_header header;
   uint32_t spi;
@@ -134,7 +140,7 @@ struct sp_feed_child_event {
   struct sp_feed_header header;
   uint32_t ike_id, child_id, other_id, reqid;
   uint32_t inbound_spi, outbound_spi;
-  uint32_t state;   /* child_sa_state_t of strongSwan */
+  uint32_t state; /* child_sa_state_t of strongSwan */
   char state_name[32];
   char ike_name[96];
   char child_name[96];
@@ -243,8 +249,10 @@ struct sp_feed_mapping {
 #ifdef __cplusplus
 static_assert(sizeof(struct sp_feed_header) == 24);
 static_assert(sizeof(struct sp_selector) == 40);
-static_assert(sizeof(struct sp_feed_sa) + 2 * SP_FEED_MAX_SELECTORS * sizeof(struct sp_selector) <= SP_FEED_MAX_MESSAGE);
+static_assert(sizeof(struct sp_feed_sa) + 2 * SP_FEED_MAX_SELECTORS * sizeof(struct sp_selector) <=
+              SP_FEED_MAX_MESSAGE);
 static_assert(sizeof(struct sp_feed_live_spis) + SP_FEED_SPIS_PER_MESSAGE * 4 <= SP_FEED_MAX_MESSAGE);
-static_assert(sizeof(struct sp_feed_stats) + SP_FEED_STATS_PER_MESSAGE * sizeof(struct sp_feed_sa_stats) <= SP_FEED_MAX_MESSAGE);
+static_assert(sizeof(struct sp_feed_stats) + SP_FEED_STATS_PER_MESSAGE * sizeof(struct sp_feed_sa_stats) <=
+              SP_FEED_MAX_MESSAGE);
 #endif
 #endif

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The dataplane's API: what sallyportd (or a benchmark) and the dataplane say to each other over a root-only unix
-// SOCK_SEQPACKET socket, one message per datagram. Plain data only; no pointers, no strings without a bound.
+// The dataplane's API: what sallyportd (or a benchmark) and the dataplane say to each other over a root-only
+// unix SOCK_SEQPACKET socket, one message per datagram. Plain data only; no pointers, no strings without a
+// bound.
 //
-// Every request carries a sequence number and gets exactly one Reply with it; a Dump* request gets its items (each a
-// Set* message as it could be sent back) and then the Reply. Events come unasked, with sequence 0. Set* creates or
-// replaces (idempotent); ids are chosen by the client. Set* of something unchanged changes nothing.
-// All integers are in host byte order, SPIs and ports too; addresses are network-order bytes, IPv4 in the first four.
+// Every request carries a sequence number and gets exactly one Reply with it; a Dump* request gets its items
+// (each a Set* message as it could be sent back) and then the Reply. Events come unasked, with sequence 0.
+// Set* creates or replaces (idempotent); ids are chosen by the client. Set* of something unchanged changes
+// nothing. All integers are in host byte order, SPIs and ports too; addresses are network-order bytes, IPv4
+// in the first four.
 #pragma once
 
 #include <array>
@@ -18,7 +20,7 @@ inline constexpr uint16_t kVersion = 1;
 inline constexpr uint32_t kMaxMessageBytes = 8192;
 inline constexpr uint32_t kMaxSelectors = 32;     // of one side of an SA
 inline constexpr uint32_t kMaxGroupMembers = 64;  // of a next-hop group
-inline constexpr uint32_t kSlotBits = 20;         // low bits of our inbound SPIs; slot % workers is the home worker
+inline constexpr uint32_t kSlotBits = 20;  // low bits of our inbound SPIs; slot % workers is the home worker
 inline constexpr uint32_t kSlotMask = (1u << kSlotBits) - 1;
 inline constexpr uint32_t kMaxPorts = 64;
 inline constexpr uint32_t kMaxVrfs = 256;  // VRF 0 is the public side: it has addresses, but no routes
@@ -115,7 +117,7 @@ struct HelloReply {
 struct Reply {
   Header header;
   Error error;
-  uint32_t count;               // items dumped; 0 otherwise
+  uint32_t count;              // items dumped; 0 otherwise
   std::array<char, 240> text;  // why, in a sentence; empty when error is kNone
 };
 
@@ -124,9 +126,9 @@ struct SetPort {
   uint32_t port_id;
   uint32_t vrf_id;  // 0: public
   uint16_t mtu_bytes;
-  uint8_t link_up;  // in dumps only
+  uint8_t link_up;     // in dumps only
   uint8_t has_mirror;  // in dumps only
-  Mac mac;          // in dumps only: as the device says
+  Mac mac;             // in dumps only: as the device says
   uint16_t reserved;
   Name name;
   std::array<char, 256> device;  // a PCI address or virtual device string of DPDK
@@ -151,8 +153,8 @@ struct SetVrf {
   Name name;
 };
 
-// An address of the gateway itself on a port: packets to it go to the port's mirror; on a public port only packets
-// from it may leave the mirror.
+// An address of the gateway itself on a port: packets to it go to the port's mirror; on a public port only
+// packets from it may leave the mirror.
 struct SetAddress {  // kSetAddress, kDeleteAddress
   Header header;
   uint32_t port_id;
@@ -164,7 +166,7 @@ struct SetNeighbour {
   uint32_t neighbour_id;
   uint32_t port_id;
   Address address;
-  Mac mac;           // all zero: not resolved
+  Mac mac;  // all zero: not resolved
   uint16_t reserved;
 };
 
@@ -213,8 +215,8 @@ struct SetTunnel {
   Header header;
   uint32_t tunnel_id;
   uint32_t vrf_id;
-  uint32_t neighbour_id;  // of the next hop on the public side; its port is where the tunnel leaves
-  uint32_t outbound_slot;  // in dumps only: the SA it sends on; kNone: none
+  uint32_t neighbour_id;    // of the next hop on the public side; its port is where the tunnel leaves
+  uint32_t outbound_slot;   // in dumps only: the SA it sends on; kNone: none
   uint16_t path_mtu_bytes;  // in dumps only: of the outer packet, as learnt
   DfPolicy df;
   DscpPolicy dscp_policy;
@@ -230,7 +232,8 @@ enum class Algorithm : uint16_t {
   kAes256Gcm16 = 3,
 };
 
-// RFC 4301 section 4.4.1: inclusive ranges; protocol 0 is any. For ICMP the ports are type and code (type in the high byte).
+// RFC 4301 section 4.4.1: inclusive ranges; protocol 0 is any. For ICMP the ports are type and code (type in
+// the high byte).
 struct Selector {
   Family family;
   uint8_t protocol;
@@ -276,8 +279,8 @@ struct SetOutboundSa {
   uint32_t tunnel_id;
   uint8_t esn;
   uint8_t encap;
-  uint8_t activate;        // the tunnel sends on this SA from now on
-  uint8_t may_have_sent;   // refuse (kUnsafe) unless the record of its sequence numbers is there
+  uint8_t activate;       // the tunnel sends on this SA from now on
+  uint8_t may_have_sent;  // refuse (kUnsafe) unless the record of its sequence numbers is there
   SaKeys keys;
   Lifetimes lifetimes;
   Address local, remote;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The shared-state segment: a tmpfs file that the dataplane maps for writing and sallyportd for reading. It holds the
-// counters, and what must outlive the dataplane so that no IV is ever used twice and no packet is accepted twice: each
-// outbound SA's reserved sequence numbers and each inbound SA's right window edge.
+// The shared-state segment: a tmpfs file that the dataplane maps for writing and sallyportd for reading. It
+// holds the counters, and what must outlive the dataplane so that no IV is ever used twice and no packet is
+// accepted twice: each outbound SA's reserved sequence numbers and each inbound SA's right window edge.
 //
-// Every field is written by one thread (named beside it) with relaxed atomic stores; readers use relaxed loads.
-// The file: SharedStateHeader, WorkerCounters[workers], PortCounters[kMaxPorts][workers], InboundRow[slots],
-// OutboundRow[slots]; offsets are in the header.
+// Every field is written by one thread (named beside it) with relaxed atomic stores; readers use relaxed
+// loads. The file: SharedStateHeader, WorkerCounters[workers], PortCounters[kMaxPorts][workers],
+// InboundRow[slots], OutboundRow[slots]; offsets are in the header.
 #pragma once
 
 #include <atomic>
@@ -42,10 +42,10 @@ struct alignas(64) PortCounters {  // writer: that worker, its own queue pair
 };
 
 struct alignas(64) InboundRow {  // writer: the home worker; spi, and all of it at install: manager
-  Counter spi;                   // 0: none. The row survives the dataplane; an install of the same SPI goes on with it
-  Counter right_edge;            // highest verified sequence number (64 bits with ESN)
-  Counter packets, bytes;        // verified; bytes of the inner packets, as charon counts
-  Counter last_use_ns;           // CLOCK_MONOTONIC; 0: never
+  Counter spi;         // 0: none. The row survives the dataplane; an install of the same SPI goes on with it
+  Counter right_edge;  // highest verified sequence number (64 bits with ESN)
+  Counter packets, bytes;  // verified; bytes of the inner packets, as charon counts
+  Counter last_use_ns;     // CLOCK_MONOTONIC; 0: never
   Counter icv_failed, replayed, policy_dropped;
 };
 

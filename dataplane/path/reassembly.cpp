@@ -12,7 +12,7 @@ namespace sallyport::dataplane {
 namespace {
 // Of the hash table, powers of two; twice the room, so that a full bucket is rare.
 constexpr uint32_t kBucketEntries = 16, kBuckets = Reassembler::kMaxDatagrams * 2 / kBucketEntries;
-}
+}  // namespace
 
 std::unique_ptr<Reassembler> Reassembler::create(int socket_id) {
   rte_ip_frag_tbl* table =

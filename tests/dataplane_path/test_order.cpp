@@ -2,8 +2,8 @@
 // A flow keeps its order over a rekey: where the outbound SA changes to another slot of the same home worker,
 // with two workers that run on threads of their own; and where the NIC brings the new inbound SA by another
 // queue than the old one.
-#include <numeric>
 #include <chrono>
+#include <numeric>
 #include <thread>
 
 #include "tests/dataplane_path/sites.h"
