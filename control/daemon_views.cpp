@@ -186,7 +186,7 @@ json Daemon::tunnel_view(const TunnelPlan& plan) const {
       out_bytes += row ? row->bytes : 0;
     }
   }
-  const SaRecord* active = feed_.ledger().active_outbound(plan.name);
+  const SaRecord* active = feed_.active(plan.name);
   const auto mtu = path_mtu_.find(bounded_name(plan.name));
   const auto port = gateway_.ports.find(plan.port);
   const uint32_t port_mtu = port == gateway_.ports.end() ? 0 : port->second.mtu_bytes;
@@ -223,7 +223,7 @@ json Daemon::show_sas() const {
   json out = json::array();
   const auto now_ns = std::chrono::steady_clock::now().time_since_epoch();
   for (const auto& [id, record] : feed_.ledger().records()) {
-    const SaRecord* active = id.inbound ? nullptr : feed_.ledger().active_outbound(record.tunnel);
+    const SaRecord* active = id.inbound ? nullptr : feed_.active(record.tunnel);
     json sa = {{"tunnel", record.tunnel},
                {"direction", id.inbound ? "in" : "out"},
                {"spi", fmt::format("{:08x}", id.spi)},

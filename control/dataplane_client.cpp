@@ -98,6 +98,8 @@ size_t message_bytes(Type type) {
       return sizeof(api::Dump);
     case Type::kFlushPunts:
       return sizeof(api::FlushPunts);
+    case Type::kActivateSa:
+      return sizeof(api::ActivateSa);
     case Type::kReply:
       return sizeof(api::Reply);
     case Type::kHelloReply:

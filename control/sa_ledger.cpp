@@ -73,6 +73,14 @@ void fill_record(const Message& sa, SaRecord& record) {
 
 }  // namespace
 
+bool waits_for_peer(const SaRecord& newcomer, const SaRecord* active, bool ike_initiator) {
+  const bool sends =
+      active != nullptr && (active->state == SaState::kInstalled || active->state == SaState::kInstalling);
+  if (!sends) return false;
+  const bool same_ike_sa = !active->orphan && active->ike_id == newcomer.ike_id;
+  return !same_ike_sa && !ike_initiator;
+}
+
 std::string algorithm_name(api::Algorithm algorithm) {
   switch (algorithm) {
     case api::Algorithm::kAes128Gcm16:
@@ -225,6 +233,13 @@ bool SaLedger::is_newest_outbound(const SaRecord& record) const {
   });
 }
 
+const SaRecord* SaLedger::inbound_of(const SaRecord& outbound) const {
+  for (const auto& [id, record] : records_) {
+    if (id.inbound && id.slot == outbound.id.slot && record.tunnel == outbound.tunnel) return &record;
+  }
+  return nullptr;
+}
+
 bool SaLedger::has_living_child(const std::string& tunnel) const {
   return std::any_of(records_.begin(), records_.end(), [&](const auto& entry) {
     const SaRecord& record = entry.second;
@@ -248,19 +263,12 @@ Superfluous SaLedger::superfluous(const LastUse& last_use, MonotonicTime now) co
     const SaRecord*& held = newest[record.tunnel];
     if (held == nullptr || record.order > held->order) held = &record;
   }
-  // The inbound SA of the newest CHILD_SA has the same slot.
-  const auto newest_inbound = [&](const SaRecord& outbound) -> const SaRecord* {
-    for (const auto& [id, record] : records_) {
-      if (id.inbound && id.slot == outbound.id.slot && record.tunnel == outbound.tunnel) return &record;
-    }
-    return nullptr;
-  };
   Superfluous out;
   std::set<uint32_t> ike_sas;
   // Slots of a tunnel's older CHILD_SAs that received something too recently.
   std::map<std::string, std::optional<MonotonicTime>> verified;
   for (const auto& [tunnel, outbound] : newest) {
-    if (const SaRecord* inbound = newest_inbound(*outbound)) verified[tunnel] = last_use(inbound->id);
+    if (const SaRecord* inbound = inbound_of(*outbound)) verified[tunnel] = last_use(inbound->id);
   }
   const auto is_replaced = [&](const SaRecord& inbound) {
     const auto& newer = verified[inbound.tunnel];
@@ -276,7 +284,7 @@ Superfluous SaLedger::superfluous(const LastUse& last_use, MonotonicTime now) co
     if (record.orphan) {
       const bool expired = record.hard_deadline && now >= *record.hard_deadline;
       // Its outbound SA goes with the inbound one of the same slot; one without a partner goes at once.
-      const SaRecord* inbound = id.inbound ? &record : newest_inbound(record);
+      const SaRecord* inbound = id.inbound ? &record : inbound_of(record);
       const bool replaced = current != newest.end() && (inbound == nullptr || is_replaced(*inbound));
       if (expired || replaced) out.orphans.push_back(id);
       continue;

@@ -77,6 +77,7 @@ class SaLedger {
   // the new one was added, but does not bring it up.
   [[nodiscard]] bool can_send(const std::string& tunnel, bool is_up) const;
   [[nodiscard]] bool is_newest_outbound(const SaRecord& record) const;
+  [[nodiscard]] const SaRecord* inbound_of(const SaRecord& outbound) const;
   // An installed pair that a living charon keeps.
   [[nodiscard]] bool has_living_child(const std::string& tunnel) const;
   [[nodiscard]] std::vector<uint32_t> inbound_spis() const;
@@ -92,6 +93,11 @@ class SaLedger {
   std::set<SaId> named_;
   uint64_t last_order_ = 0;
 };
+
+// Whether a new outbound SA is sent on only once the peer has: the responder of an IKE_SA has its SAs before
+// the initiator does (RFC 7296 section 1.2), and until then the SA of an older IKE_SA still reaches the peer.
+// A rekey keeps the IKE_SA, and has its own order. `active`: what the tunnel sends on, if it does.
+[[nodiscard]] bool waits_for_peer(const SaRecord& newcomer, const SaRecord* active, bool ike_initiator);
 
 [[nodiscard]] std::string algorithm_name(api::Algorithm algorithm);
 // Keys included; nothing for an algorithm that the dataplane does not have.

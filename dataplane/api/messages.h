@@ -52,6 +52,7 @@ enum class Type : uint16_t {
   kDeleteSa,
   kDump,
   kFlushPunts,  // no effect but a Reply after everything before it was seen by all workers
+  kActivateSa,
   // answers and events
   kReply = 256,
   kHelloReply,
@@ -300,6 +301,12 @@ struct UpdateSa {  // addresses move; keys, sequence numbers and window stay
   std::array<uint8_t, 3> reserved;
   Address local, remote;
   uint16_t local_port, remote_port;
+};
+
+struct ActivateSa {  // the tunnel of this outbound SA sends on it from now on
+  Header header;
+  uint32_t slot;
+  uint32_t spi;
 };
 
 struct DeleteSa {  // of an SA that isn't there: kNotFound, nothing changes

@@ -239,6 +239,10 @@ Fault check(const api::UpdateSa& update) {
   return check_endpoints(update.local, update.remote, update.encap, update.local_port, update.remote_port);
 }
 
+Fault check(const api::ActivateSa& sa) {
+  return sa.slot > api::kSlotMask ? invalid("the slot is out of range") : Fault{};
+}
+
 Fault check(const api::DeleteSa& sa) {
   return sa.direction > api::Direction::kOutbound ? malformed("unknown direction") : Fault{};
 }
@@ -319,6 +323,8 @@ Fault check_by_type(Type type, std::span<const std::byte> bytes) {
       return check_as<api::Dump>(bytes);
     case Type::kFlushPunts:
       return check_as<api::FlushPunts>(bytes);
+    case Type::kActivateSa:
+      return check_as<api::ActivateSa>(bytes);
     default:
       return malformed("this type is not a request");
   }

@@ -198,6 +198,8 @@ Failure Manager::handle_table_request(const Request& request) {
       return sas_.set_outbound(view<api::SetOutboundSa>(request));
     case Type::kUpdateSa:
       return sas_.update(view<api::UpdateSa>(request));
+    case Type::kActivateSa:
+      return sas_.activate(view<api::ActivateSa>(request));
     default:
       return {api::Error::kMalformed, "this type is not a request"};
   }

@@ -218,6 +218,14 @@ Failure Sas::move_outbound(const api::UpdateSa& message) {
   return replace_header(*it->second, endpoints_of(message));
 }
 
+Failure Sas::activate(const api::ActivateSa& message) {
+  const auto it = outbound_.find(message.slot);
+  if (it == outbound_.end() || it->second->sa->spi != message.spi)
+    return no_such_sa("outbound", message.slot, message.spi);
+  tunnels_.activate(it->second->sa->tunnel_id, message.slot);
+  return success();
+}
+
 // Copy and swap: sequence numbers and lifetimes belong to the SA and are not touched.
 Failure Sas::replace_header(OutboundRecord& record, const OuterEndpoints& endpoints) {
   auto stored = record.stored.message();

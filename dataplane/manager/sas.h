@@ -30,6 +30,7 @@ class Sas {
   Failure set_inbound(const api::SetInboundSa& message);
   Failure set_outbound(const api::SetOutboundSa& message);
   Failure update(const api::UpdateSa& message);
+  Failure activate(const api::ActivateSa& message);
   // Success only says that it is on its way; `done` runs when no worker uses it and its row is zero.
   Failure remove(const api::DeleteSa& message, std::function<void()> done);
 

@@ -83,6 +83,39 @@ TEST_F(SaLedgerTest, RekeyKeepsTheTunnelSending) {
   EXPECT_FALSE(ledger_.can_send("t", true));
 }
 
+// RFC 7296 section 1.2: the responder has its SAs when it answers, the initiator only when the answer
+// arrives.
+TEST_F(SaLedgerTest, ResponderOfAnotherIkeSaWaitsForThePeer) {
+  const auto newcomer = ledger_.name(sa(0x1000 + kSlotB, kSlotB, false, 2), start_);
+  EXPECT_FALSE(waits_for_peer(newcomer, nullptr, false)) << "the first SA of a tunnel is sent on at once";
+  add_child(kSlotA, 1, start_);
+  EXPECT_TRUE(waits_for_peer(newcomer, ledger_.find(out(kSlotA)), false));
+  EXPECT_FALSE(waits_for_peer(newcomer, ledger_.find(out(kSlotA)), true)) << "the peer has it already";
+  ledger_.rename_ike(1, 2);
+  EXPECT_FALSE(waits_for_peer(newcomer, ledger_.find(out(kSlotA)), false)) << "a rekey in the same IKE_SA";
+  ledger_.set_state(out(kSlotA), SaState::kDeleting);
+  EXPECT_FALSE(waits_for_peer(newcomer, ledger_.find(out(kSlotA)), false));
+}
+
+TEST_F(SaLedgerTest, OrphansSendUntilThePeerUsesTheirReplacement) {
+  add_child(kSlotA, 1, start_);
+  ledger_.begin_snapshot();
+  ASSERT_TRUE(ledger_.end_snapshot(false, start_).empty());
+  auto newcomer = ledger_.name(sa(0x1000 + kSlotB, kSlotB, false, 1), start_);
+  EXPECT_TRUE(waits_for_peer(newcomer, ledger_.find(out(kSlotA)), false));
+  EXPECT_FALSE(waits_for_peer(newcomer, ledger_.find(out(kSlotA)), true));
+  newcomer.ike_id = 0;
+  EXPECT_TRUE(waits_for_peer(newcomer, ledger_.find(out(kSlotA)), false)) << "an orphan has no IKE_SA";
+}
+
+TEST_F(SaLedgerTest, InboundSaOfAChildHasItsSlot) {
+  add_child(kSlotA, 1, start_);
+  add_child(kSlotB, 1, start_);
+  EXPECT_EQ(ledger_.inbound_of(*ledger_.find(out(kSlotB)))->id, in(kSlotB));
+  ledger_.erase(in(kSlotB));
+  EXPECT_EQ(ledger_.inbound_of(*ledger_.find(out(kSlotB))), nullptr);
+}
+
 TEST_F(SaLedgerTest, SnapshotOfTheSameCharonSweepsWhatItDoesNotName) {
   add_child(kSlotA, 1, start_);
   add_child(kSlotB, 1, start_);

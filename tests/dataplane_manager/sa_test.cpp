@@ -116,6 +116,25 @@ TEST_F(SaTest, KeepSequenceAndWindowWhenTheyMove) {
   EXPECT_EQ(client_.request(move).error, api::Error::kNotFound);
 }
 
+TEST_F(SaTest, AnotherOneIsSentOnWhenItIsActivated) {
+  install_pair();
+  auto other = outbound_sa(kOutboundSpi + 1, kSlot + 1, kOutboundKey);
+  other.activate = 0;
+  expect_ok(client_.request(other));
+  const auto active_slot = [this] {
+    return client_.dump<api::SetTunnel>(api::Type::kSetTunnel).at(0).outbound_slot;
+  };
+  EXPECT_EQ(active_slot(), kSlot);
+  auto activate = ApiClient::make<api::ActivateSa>(api::Type::kActivateSa);
+  activate.slot = kSlot + 1;
+  activate.spi = kOutboundSpi;
+  EXPECT_EQ(client_.request(activate).error, api::Error::kNotFound);
+  EXPECT_EQ(active_slot(), kSlot);
+  activate.spi = kOutboundSpi + 1;
+  expect_ok(client_.request(activate));
+  EXPECT_EQ(active_slot(), kSlot + 1);
+}
+
 TEST_F(SaTest, AreDumpedWithoutKeys) {
   install_pair();
   const auto inbound = client_.dump<api::SetInboundSa>(api::Type::kSetInboundSa);
