@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "control/addresses.h"
@@ -24,6 +25,13 @@ json text_or_null(const std::string& text) {
 
 std::string endpoint(const api::Address& address, uint16_t port, bool encap) {
   return encap ? fmt::format("{}:{}", to_string(address), port) : to_string(address);
+}
+
+// To one decimal.
+double busy_percent(const WorkerTotals& totals) {
+  if (totals.cycles == 0) return 0.0;
+  return std::round(1000.0 * static_cast<double>(totals.busy_cycles) / static_cast<double>(totals.cycles)) /
+         10.0;
 }
 
 const char* kind_of(api::MemberKind kind) {
@@ -77,9 +85,7 @@ json Daemon::show_gateway() const {
          {"punted", totals.punted},
          {"loops", totals.loops},
          {"idle_sleeps", totals.idle_sleeps},
-         {"busy_percent", totals.cycles == 0 ? 0.0
-                                             : 100.0 * static_cast<double>(totals.busy_cycles) /
-                                                   static_cast<double>(totals.cycles)}});
+         {"busy_percent", busy_percent(totals)}});
   }
   json dataplane = {{"connected", adopted_}};
   if (adopted_) {

@@ -29,6 +29,11 @@ Cell plain(const Json& value) {
       text += (text.empty() ? "" : ", ") + plain(item).text;
     return {text.empty() ? "-" : text};
   }
+  if (value.is_object() && value.contains("name")) {  // a member of a next-hop group
+    const std::string name = value["name"].get<std::string>();
+    const std::string text = name.empty() ? value.value("kind", "-") : name;
+    return {text + (value.value("up", true) ? "" : " (down)")};
+  }
   if (value.is_boolean()) return {value.get<bool>() ? "yes" : "no"};
   return {value.is_null() ? "-" : value.dump()};
 }
