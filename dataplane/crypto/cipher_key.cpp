@@ -19,10 +19,6 @@ namespace {
 
 constexpr uint8_t kSaltBytes = 4, kIvBytes = 8, kIcvBytes = 16, kAlignBytes = 4;  // RFC 4106
 
-constexpr EspShape gcm_shape(uint16_t aes_key_bytes) {
-  return {kIvBytes, kIcvBytes, kAlignBytes, kSaltBytes, static_cast<uint16_t>(aes_key_bytes + kSaltBytes)};
-}
-
 int exclude_segment(const rte_memseg_list* list, const rte_memseg* segment, void*) {
   if (list->external == 0) madvise(segment->addr, segment->len, MADV_DONTDUMP);
   return 0;
@@ -37,19 +33,29 @@ void exclude_allocated(rte_mem_event event, const void* address, size_t bytes, v
 EspShape esp_shape(api::Algorithm algorithm) {
   switch (algorithm) {
     case api::Algorithm::kAes128Gcm16:
-      return gcm_shape(16);
     case api::Algorithm::kAes192Gcm16:
-      return gcm_shape(24);
     case api::Algorithm::kAes256Gcm16:
-      return gcm_shape(32);
+      return {kIvBytes, kIcvBytes, kAlignBytes};
+  }
+  return {};
+}
+
+KeySizes key_sizes(api::Algorithm algorithm) {
+  switch (algorithm) {
+    case api::Algorithm::kAes128Gcm16:
+      return {kSaltBytes, 16 + kSaltBytes};
+    case api::Algorithm::kAes192Gcm16:
+      return {kSaltBytes, 24 + kSaltBytes};
+    case api::Algorithm::kAes256Gcm16:
+      return {kSaltBytes, 32 + kSaltBytes};
   }
   return {};
 }
 
 api::Error CipherKey::expand(const CryptoEngine& engine, const api::SaKeys& keys) {
-  const EspShape shape = esp_shape(keys.algorithm);
-  if (shape.key_bytes == 0) return api::Error::kUnsupported;
-  if (keys.key_bytes != shape.key_bytes || keys.integrity_key_bytes != 0) return api::Error::kInvalid;
+  const KeySizes sizes = key_sizes(keys.algorithm);
+  if (sizes.key_bytes == 0) return api::Error::kUnsupported;
+  if (keys.key_bytes != sizes.key_bytes || keys.integrity_key_bytes != 0) return api::Error::kInvalid;
   auto* schedule = reinterpret_cast<gcm_key_data*>(schedule_.data());
   IMB_MGR* library = engine.library();
   switch (keys.algorithm) {
@@ -63,7 +69,7 @@ api::Error CipherKey::expand(const CryptoEngine& engine, const api::SaKeys& keys
       IMB_AES256_GCM_PRE(library, keys.key.data(), schedule);
       break;
   }
-  memcpy(&salt_, keys.key.data() + shape.key_bytes - shape.salt_bytes, sizeof(salt_));
+  memcpy(&salt_, keys.key.data() + sizes.key_bytes - sizes.salt_bytes, sizeof(salt_));
   algorithm_ = keys.algorithm;
   return api::Error::kNone;
 }

@@ -18,12 +18,16 @@ struct EspShape {
   uint8_t iv_bytes;     // in the packet, after the ESP header
   uint8_t icv_bytes;    // at the packet's end
   uint8_t align_bytes;  // of the ciphertext, pad length and next header included (RFC 4303 section 2.4)
-  uint8_t salt_bytes;   // implicit part of the nonce, taken from the key's end (RFC 4106 section 4)
-  uint16_t key_bytes;   // of the encryption key, salt included
 };
 
-// {} (key_bytes 0) for an algorithm that this build doesn't know.
+struct KeySizes {
+  uint8_t salt_bytes;  // implicit part of the nonce, taken from the key's end (RFC 4106 section 4)
+  uint16_t key_bytes;  // of the encryption key, salt included
+};
+
+// All zero for an algorithm that this build doesn't know.
 EspShape esp_shape(api::Algorithm algorithm);
+KeySizes key_sizes(api::Algorithm algorithm);
 
 class alignas(64) CipherKey {
  public:

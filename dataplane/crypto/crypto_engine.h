@@ -23,10 +23,9 @@ struct alignas(64) CryptoJob {
   const CipherKey* key;  // nullptr: no work, the job is skipped
   uint8_t* text;         // encrypted or decrypted in place
   uint32_t text_bytes;
-  uint8_t aad_bytes;  // 8, or 12 with ESN (RFC 4106 section 5)
-  uint8_t icv_bytes;
-  bool ok;  // out: encrypted; or decrypted and the ICV was right
-  uint8_t reserved;
+  api::Algorithm algorithm;
+  uint8_t aad_bytes;              // 8, or 12 with ESN (RFC 4106 section 5)
+  bool ok;                        // out: encrypted; or decrypted and the ICV was right
   std::array<uint8_t, 16> nonce;  // salt and IV: 12 bytes for GCM
   std::array<uint8_t, 16> aad;    // SPI, [high word,] sequence number
   uint8_t* icv() const { return text + text_bytes; }
@@ -41,7 +40,8 @@ class CryptoEngine {
   CryptoEngine(const CryptoEngine&) = delete;
   CryptoEngine& operator=(const CryptoEngine&) = delete;
 
-  // Any mix of keys and algorithms, at most kMaxCryptoBurst jobs. Sets each job's `ok`.
+  // Any mix of keys and algorithms, at most kMaxCryptoBurst jobs. Sets each job's `ok`. Keys need not be in
+  // the cache: each is fetched a few jobs ahead.
   void encrypt(std::span<CryptoJob> jobs);
   // As encrypt; a job whose ICV is wrong has `ok` false and garbage for text.
   void decrypt(std::span<CryptoJob> jobs);

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// ESP tunnel mode inbound (RFC 4303 section 3.4): prepare a burst, CryptoEngine::decrypt, finish. Home
-// worker: both read or write the replay window.
+// ESP tunnel mode inbound (RFC 4303 section 3.4): prepare each packet of a burst, CryptoEngine::decrypt,
+// finish each. Inlined where the path's steps call it. Home worker: both read or write the replay window.
 #pragma once
 
 #include <rte_mbuf.h>
 
 #include <cstdint>
-#include <span>
+#include <cstring>
 
 #include "dataplane/crypto/crypto_engine.h"
+#include "dataplane/esp/ecn.h"
+#include "dataplane/esp/overhead.h"
+#include "dataplane/packet/buffer.h"
+#include "dataplane/packet/ipv4.h"
 #include "dataplane/sa/sa.h"
 
 namespace sallyport::dataplane {
@@ -23,19 +27,142 @@ struct DecapPacket {
   // Of the ESP header from the data's start: IPv4 header, and UDP header where the packet has one. Both forms
   // are taken whichever the SA sends (RFC 7296 section 2.23).
   uint16_t esp_offset;
-  uint8_t outer_tos;             // set by prepare_decapsulation
-  uint64_t sequence;             // set by prepare_decapsulation
-  api::DropReason drop = kKeep;  // in: those that are not kKeep are passed over; out: why not to forward
+  uint8_t outer_tos;     // set by prepare_decapsulation
+  uint64_t sequence;     // set by prepare_decapsulation
+  api::DropReason drop;  // in: those that are not kKeep are passed over; out: why not to forward
 };
 
-// Checks length and alignment, infers the sequence number, checks replay, and fills jobs[i] for packets[i]
-// (without key where dropped). Drops: kEspTooShort, kReplay, kNoRoom. Changes no state but the row's
-// `replayed` counter. At most kMaxCryptoBurst packets; jobs at least as many.
-void prepare_decapsulation(std::span<DecapPacket> packets, std::span<CryptoJob> jobs);
+namespace esp_detail {
 
-// After CryptoEngine::decrypt: checks the verdict, advances the replay window, counts, strips the trailer and
-// applies RFC 6040. Drops: kIcvFailed, kReplay (a duplicate in the burst), kHardLifetime, kPadLength, kDummy,
-// kNextHeader, kInnerBadHeader, kEcn. `now_ns`: CLOCK_MONOTONIC, for the row's last_use_ns.
-void finish_decapsulation(std::span<DecapPacket> packets, std::span<const CryptoJob> jobs, uint64_t now_ns);
+inline constexpr uint8_t kNextHeaderTunnel = 4, kNextHeaderDummy = 59;
+// What the device said about the outer packet is not true of the inner one.
+inline constexpr uint64_t kOuterFlags =
+    RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_RSS_HASH;
+
+inline void increment(api::Counter& counter) {
+  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+// Exchanges a packet that can't be written in place for a copy that can.
+api::DropReason make_private(rte_mbuf*& packet);
+
+// RFC 4106: nonce = salt and the packet's IV, AAD = SPI and sequence number, the inferred high word between
+// with ESN.
+inline void fill_job(CryptoJob& job, const InboundSa& sa, uint64_t sequence, uint8_t* esp,
+                     uint32_t text_bytes) {
+  uint64_t header, iv;
+  std::memcpy(&header, esp, 8);
+  std::memcpy(&iv, esp + kEspHeaderBytes, 8);
+  const auto low_be = static_cast<uint32_t>(header >> 32);
+  const uint64_t high_be = rte_cpu_to_be_32(static_cast<uint32_t>(sequence >> 32));
+  const uint64_t aad = sa.esn ? (header & 0xffffffff) | high_be << 32 : header;
+  job.key = &sa.key;
+  job.text = esp + kEspHeaderBytes + sa.shape.iv_bytes;
+  job.text_bytes = text_bytes;
+  job.algorithm = sa.algorithm;
+  job.aad_bytes = static_cast<uint8_t>(8 + 4 * sa.esn);
+  std::memcpy(job.nonce.data(), &sa.salt, 4);
+  std::memcpy(job.nonce.data() + 4, &iv, 8);
+  std::memcpy(job.aad.data(), &aad, 8);
+  std::memcpy(job.aad.data() + 8, &low_be, 4);
+}
+static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN);
+
+[[gnu::always_inline]] inline api::DropReason open(DecapPacket& item, CryptoJob& job) {
+  const InboundSa& sa = *item.sa;
+  const EspShape& shape = sa.shape;
+  const uint32_t packet_bytes = rte_pktmbuf_pkt_len(item.packet);
+  const uint32_t frame_bytes = item.esp_offset + kEspHeaderBytes + shape.iv_bytes + shape.icv_bytes;
+  // The smallest ciphertext is one unit of alignment: pad length and next header lie in it.
+  if (packet_bytes < frame_bytes + shape.align_bytes) return api::DropReason::kEspTooShort;
+  const uint32_t text_bytes = packet_bytes - frame_bytes;
+  if ((text_bytes & (shape.align_bytes - 1u)) != 0) return api::DropReason::kEspTooShort;
+  if (!is_private_linear(item.packet)) [[unlikely]] {
+    if (const api::DropReason drop = make_private(item.packet); drop != kKeep) return drop;
+  }
+  auto* start = rte_pktmbuf_mtod(item.packet, uint8_t*);
+  const auto& outer = *reinterpret_cast<const rte_ipv4_hdr*>(start);
+  uint8_t* esp = start + item.esp_offset;
+  uint32_t low_be;
+  std::memcpy(&low_be, esp + 4, sizeof(low_be));
+  const uint32_t low = rte_be_to_cpu_32(low_be);
+  item.sequence = sa.esn ? sa.window.infer_esn(low) : low;
+  item.outer_tos = outer.type_of_service;
+  if (!sa.window.check_replay(item.sequence)) [[unlikely]] {
+    increment(sa.row->replayed);
+    return api::DropReason::kReplay;
+  }
+  fill_job(job, sa, item.sequence, esp, text_bytes);
+  return kKeep;
+}
+
+// RFC 4303 section 3.4.4.1 steps after verification: trailer, next header, TFC padding, inner header.
+[[gnu::always_inline]] inline api::DropReason strip(DecapPacket& item, const CryptoJob& job,
+                                                    uint64_t now_ns) {
+  const uint32_t pad_bytes = job.text[job.text_bytes - 2];
+  const uint8_t next_header = job.text[job.text_bytes - 1];
+  if (pad_bytes + kEspTrailerBytes > job.text_bytes) return api::DropReason::kPadLength;
+  const uint32_t payload_bytes = job.text_bytes - kEspTrailerBytes - pad_bytes;
+  if (const api::DropReason drop = count_inbound(*item.sa, payload_bytes, now_ns); drop != kKeep) return drop;
+  if (next_header == kNextHeaderDummy) return api::DropReason::kDummy;
+  if (next_header != kNextHeaderTunnel || (payload_bytes > 0 && job.text[0] >> 4 != 4)) {
+    return api::DropReason::kNextHeader;
+  }
+  if (check_ipv4(job.text, payload_bytes) != kKeep) return api::DropReason::kInnerBadHeader;
+
+  auto& inner = *reinterpret_cast<rte_ipv4_hdr*>(job.text);
+  const Ecn inner_ecn = ecn_of(inner.type_of_service);
+  const std::optional<Ecn> ecn = decapsulated_ecn(inner_ecn, ecn_of(item.outer_tos));
+  if (!ecn.has_value()) [[unlikely]]
+    return api::DropReason::kEcn;
+  if (*ecn != inner_ecn) [[unlikely]] {
+    set_tos(inner, static_cast<uint8_t>((inner.type_of_service & ~kEcnMask) | static_cast<uint8_t>(*ecn)));
+  }
+  rte_mbuf* packet = item.packet;
+  const uint32_t inner_bytes = ipv4_total_bytes(inner);
+  packet->data_off = static_cast<uint16_t>(job.text - static_cast<uint8_t*>(packet->buf_addr));
+  packet->data_len = static_cast<uint16_t>(inner_bytes);
+  packet->pkt_len = inner_bytes;
+  packet->ol_flags &= ~kOuterFlags;
+  packet->packet_type = 0;
+  return kKeep;
+}
+
+[[gnu::always_inline]] inline api::DropReason verify(DecapPacket& item, const CryptoJob& job,
+                                                     uint64_t now_ns) {
+  InboundSa& sa = *item.sa;
+  if (!job.ok) {
+    increment(sa.row->icv_failed);
+    return api::DropReason::kIcvFailed;
+  }
+  if (!sa.window.advance_replay(item.sequence)) {
+    increment(sa.row->replayed);
+    return api::DropReason::kReplay;
+  }
+  sa.row->right_edge.store(sa.window.right_edge(), std::memory_order_relaxed);
+  return strip(item, job, now_ns);
+}
+
+}  // namespace esp_detail
+
+// Checks length and alignment, infers the sequence number, checks replay, and fills the packet's job (without
+// key where dropped). Drops: kEspTooShort, kReplay, kNoRoom. Changes no state but the row's `replayed`
+// counter.
+[[gnu::always_inline]] inline void prepare_decapsulation(DecapPacket& item, CryptoJob& job) {
+  if (item.drop == kKeep) [[likely]]
+    item.drop = esp_detail::open(item, job);
+  if (item.drop != kKeep) [[unlikely]]
+    job.key = nullptr;
+}
+
+// After CryptoEngine::decrypt, for each packet and its job: checks the verdict, advances the replay window,
+// counts, strips the trailer and applies RFC 6040. Drops: kIcvFailed, kReplay (a duplicate in the burst),
+// kHardLifetime, kPadLength, kDummy, kNextHeader, kInnerBadHeader, kEcn. `now_ns`: CLOCK_MONOTONIC, for the
+// row's last_use_ns.
+[[gnu::always_inline]] inline void finish_decapsulation(DecapPacket& item, const CryptoJob& job,
+                                                        uint64_t now_ns) {
+  if (item.drop == kKeep) [[likely]]
+    item.drop = esp_detail::verify(item, job, now_ns);
+}
 
 }  // namespace sallyport::dataplane

@@ -14,6 +14,14 @@ inline Ecn ecn_of(uint8_t tos) {
 }
 
 // Section 4.2, figure 4: what the inner header leaves the tunnel with; nothing: drop.
-std::optional<Ecn> decapsulated_ecn(Ecn inner, Ecn outer);
+inline std::optional<Ecn> decapsulated_ecn(Ecn inner, Ecn outer) {
+  if (outer == inner || outer == Ecn::kNotEct) return inner;
+  if (inner == Ecn::kNotEct) {
+    if (outer == Ecn::kCe) return std::nullopt;
+    return Ecn::kNotEct;
+  }
+  if (inner == Ecn::kCe || outer == Ecn::kCe) return Ecn::kCe;
+  return outer == Ecn::kEct1 ? Ecn::kEct1 : inner;
+}
 
 }  // namespace sallyport::dataplane

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// ESP tunnel mode outbound (RFC 4303 section 3.3, RFC 3948 section 3): prepare a burst,
-// CryptoEngine::encrypt, finish. Worker threads; no state of their own, and none of the SA's written, so that
-// any worker may run them.
+// ESP tunnel mode outbound (RFC 4303 section 3.3, RFC 3948 section 3): prepare each packet of a burst,
+// CryptoEngine::encrypt, finish each. Inlined where the path's steps call it. Worker threads; no state of
+// their own, and none of the SA's written, so that any worker may run them.
 #pragma once
 
+#include <rte_ether.h>
 #include <rte_mbuf.h>
+#include <rte_udp.h>
 
+#include <array>
 #include <cstdint>
-#include <span>
+#include <cstring>
 
 #include "dataplane/crypto/crypto_engine.h"
+#include "dataplane/esp/overhead.h"
+#include "dataplane/packet/buffer.h"
+#include "dataplane/packet/ipv4.h"
 #include "dataplane/sa/sa.h"
 
 namespace sallyport::dataplane {
@@ -21,16 +27,140 @@ namespace sallyport::dataplane {
 struct EncapPacket {
   rte_mbuf* packet;
   OutboundSa* sa;
-  uint64_t sequence;             // from assign_sequence
-  api::DropReason drop = kKeep;  // in: those that are not kKeep are passed over; out: why not to send
+  uint64_t sequence;     // from assign_sequence
+  api::DropReason drop;  // in: those that are not kKeep are passed over; out: why not to send
 };
 
-// Writes padding, trailer, ESP header, IV and outer headers around each packet and fills jobs[i] for
-// packets[i] (without key where dropped). Drops: kNoRoom. At most kMaxCryptoBurst packets; jobs at least as
-// many.
-void prepare_encapsulation(std::span<EncapPacket> packets, std::span<CryptoJob> jobs);
+namespace esp_detail {
 
-// After CryptoEngine::encrypt: drops what the engine refused (kCryptoFailed). The others can be sent.
-void finish_encapsulation(std::span<EncapPacket> packets, std::span<const CryptoJob> jobs);
+inline constexpr uint8_t kNextHeaderIpv4 = 4;
+inline constexpr uint32_t kLinkHeaderBytes = RTE_ETHER_HDR_LEN;  // left free for the neighbour's rewrite
+
+// RFC 4303 section 2.4: the padding 1, 2, 3, ..., its length, the next header.
+inline constexpr std::array<uint8_t, 16> kPadding = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+
+// The same in one word for short padding, by its length.
+inline constexpr uint32_t kShortPadding = 4;
+inline constexpr std::array<uint64_t, kShortPadding> kShortTrailers = {0x0400, 0x04'01'01, 0x04'02'02'01,
+                                                                       0x04'03'03'02'01};
+
+// `end`: where the inner packet ends. There is room for at least 8 bytes.
+inline void write_trailer(uint8_t* end, uint32_t pad_bytes) {
+  static_assert(kNextHeaderIpv4 == 4);
+  if (pad_bytes < kShortPadding) {
+    const uint64_t trailer_le = rte_cpu_to_le_64(kShortTrailers[pad_bytes]);
+    std::memcpy(end, &trailer_le, sizeof trailer_le);
+    return;
+  }
+  std::memcpy(end, kPadding.data(), pad_bytes);
+  end[pad_bytes] = static_cast<uint8_t>(pad_bytes);
+  end[pad_bytes + 1] = kNextHeaderIpv4;
+}
+
+inline bool has_room(const rte_mbuf* packet, uint32_t head_bytes, uint32_t tail_bytes) {
+  return rte_pktmbuf_headroom(packet) >= head_bytes + kLinkHeaderBytes &&
+         rte_pktmbuf_tailroom(packet) >= tail_bytes;
+}
+
+// RFC 4301 section 5.1.2.1 and RFC 6040 section 4.1, normal mode. `sequence` gives the identification: unique
+// among 65,536 neighbours, and no state. `inner`: the first 8 bytes of the inner header. The outer one's are
+// put together in a register: version and TOS, length, identification, fragment.
+inline void write_outer(uint8_t* start, const OuterHeader& outer, uint32_t total_bytes, uint64_t inner,
+                        uint64_t sequence) {
+  static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN);
+  const uint64_t length_be = rte_cpu_to_be_16(static_cast<uint16_t>(total_bytes));
+  const uint64_t id_be = rte_cpu_to_be_16(static_cast<uint16_t>(sequence));
+  const uint64_t variable = (inner & outer.inherited_mask) | outer.fixed_bits | length_be << 16 | id_be << 32;
+  const uint64_t first = variable | RTE_IPV4_VHL_DEF;
+  uint64_t sum = (variable & 0xffffffff) + (variable >> 32) + outer.checksum_sum;  // below 2^34
+  sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+  sum += sum >> 16;
+  uint32_t second;  // TTL, protocol, checksum
+  std::memcpy(&second, outer.bytes.data() + 8, sizeof second);
+  second |= static_cast<uint32_t>(~sum) << 16;
+  std::memcpy(start, &first, sizeof first);
+  std::memcpy(start + 8, &second, sizeof second);
+  std::memcpy(start + 12, outer.bytes.data() + 12, 8);  // addresses
+  if (outer.encap) {
+    std::memcpy(start + sizeof(rte_ipv4_hdr), outer.bytes.data() + sizeof(rte_ipv4_hdr), sizeof(rte_udp_hdr));
+    auto* udp = reinterpret_cast<rte_udp_hdr*>(start + sizeof(rte_ipv4_hdr));
+    // The checksum stays zero: RFC 3948 section 2.1.
+    udp->dgram_len = rte_cpu_to_be_16(static_cast<uint16_t>(total_bytes - sizeof(rte_ipv4_hdr)));
+  }
+}
+
+// RFC 4106: nonce = salt and IV, AAD = SPI and sequence number. The IV is the sequence number: unique under
+// the key.
+inline void fill_job(CryptoJob& job, const OutboundSa& sa, uint64_t sequence, uint8_t* esp,
+                     uint32_t text_bytes) {
+  const uint64_t spi_be = rte_cpu_to_be_32(sa.spi);
+  const uint64_t iv_be = rte_cpu_to_be_64(sequence);  // in memory order: high word, low word
+  const uint64_t low_be = iv_be >> 32;
+  const uint64_t header = spi_be | low_be << 32;
+  const uint64_t aad = sa.esn ? spi_be | iv_be << 32 : header;
+  const auto aad_end = static_cast<uint32_t>(low_be);
+  std::memcpy(esp, &header, 8);
+  std::memcpy(esp + kEspHeaderBytes, &iv_be, 8);
+  job.key = &sa.key;
+  job.text = esp + kEspHeaderBytes + sa.shape.iv_bytes;
+  job.text_bytes = text_bytes;
+  job.algorithm = sa.algorithm;
+  job.aad_bytes = static_cast<uint8_t>(8 + 4 * sa.esn);
+  std::memcpy(job.nonce.data(), &sa.salt, 4);
+  std::memcpy(job.nonce.data() + 4, &iv_be, 8);
+  std::memcpy(job.aad.data(), &aad, 8);
+  std::memcpy(job.aad.data() + 8, &aad_end, 4);
+}
+
+// Exchanges a packet that can't be grown in place for a copy that can.
+api::DropReason make_room(rte_mbuf*& packet, uint32_t head_bytes, uint32_t tail_bytes);
+
+[[gnu::always_inline]] inline api::DropReason encapsulate(EncapPacket& item, CryptoJob& job) {
+  const OutboundSa& sa = *item.sa;
+  const EspShape& shape = sa.shape;
+  const OuterHeader& outer = *sa.outer.load(std::memory_order_acquire);
+  const uint32_t inner_bytes = rte_pktmbuf_pkt_len(item.packet);
+  const uint32_t pad_bytes = esp_pad_bytes(inner_bytes, shape);
+  const uint32_t head_bytes = outer.size_bytes + kEspHeaderBytes + shape.iv_bytes;
+  const uint32_t tail_bytes = pad_bytes + kEspTrailerBytes + shape.icv_bytes;
+  const uint32_t total_bytes = head_bytes + inner_bytes + tail_bytes;
+  if (total_bytes > UINT16_MAX) [[unlikely]]
+    return api::DropReason::kNoRoom;
+  if (!is_private_linear(item.packet) || !has_room(item.packet, head_bytes, tail_bytes)) [[unlikely]] {
+    if (const api::DropReason drop = make_room(item.packet, head_bytes, tail_bytes); drop != kKeep)
+      return drop;
+  }
+
+  rte_mbuf* packet = item.packet;
+  uint64_t inner;
+  std::memcpy(&inner, rte_pktmbuf_mtod(packet, const uint8_t*), sizeof inner);
+  write_trailer(rte_pktmbuf_mtod(packet, uint8_t*) + inner_bytes, pad_bytes);
+
+  packet->data_off = static_cast<uint16_t>(packet->data_off - head_bytes);
+  packet->data_len = static_cast<uint16_t>(total_bytes);
+  packet->pkt_len = total_bytes;
+  auto* start = rte_pktmbuf_mtod(packet, uint8_t*);
+  write_outer(start, outer, total_bytes, inner, item.sequence);
+  fill_job(job, sa, item.sequence, start + outer.size_bytes, inner_bytes + pad_bytes + kEspTrailerBytes);
+  return kKeep;
+}
+
+}  // namespace esp_detail
+
+// Writes padding, trailer, ESP header, IV and outer headers around the packet and fills its job (without key
+// where dropped). Drops: kNoRoom.
+[[gnu::always_inline]] inline void prepare_encapsulation(EncapPacket& item, CryptoJob& job) {
+  if (item.drop == kKeep) [[likely]]
+    item.drop = esp_detail::encapsulate(item, job);
+  if (item.drop != kKeep) [[unlikely]]
+    job.key = nullptr;
+}
+
+// After CryptoEngine::encrypt, for each packet and its job: drops what the engine refused (kCryptoFailed).
+// The others can be sent.
+inline void finish_encapsulation(EncapPacket& packet, const CryptoJob& job) {
+  if (packet.drop == kKeep && !job.ok) [[unlikely]]
+    packet.drop = api::DropReason::kCryptoFailed;
+}
 
 }  // namespace sallyport::dataplane

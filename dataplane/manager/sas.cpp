@@ -139,7 +139,8 @@ Failure Sas::install(const api::SetInboundSa& message, uint32_t slot) {
   const auto refusal = create_inbound_sa(message, state_.inbound()[slot], engine_, any_socket(), record->sa);
   if (refusal.error != api::Error::kNone)
     return {refusal.error, fmt::format("inbound SA {:08x}: {}", message.spi, refusal.text)};
-  record->sa->selectors = &record->selectors;
+  if (!record->selectors.any()) record->sa->selectors = &record->selectors;
+  record->sa->vrf_id = static_cast<uint8_t>(context_.world.tunnels.at(message.tunnel_id)->vrf_id);
   context_.world.inbound_sas.publish(slot, record->sa.get());
   context_.references.add(ObjectKind::kTunnel, message.tunnel_id);
   inbound_.emplace(slot, std::move(record));
@@ -184,7 +185,7 @@ Failure Sas::install(const api::SetOutboundSa& message) {
                                           engine_, any_socket(), record->sa);
   if (refusal.error != api::Error::kNone)
     return {refusal.error, fmt::format("outbound SA {:08x}: {}", message.spi, refusal.text)};
-  record->sa->selectors = &record->selectors;
+  if (!record->selectors.any()) record->sa->selectors = &record->selectors;
   context_.world.outbound_sas.publish(message.slot, record->sa.get());
   context_.references.add(ObjectKind::kTunnel, message.tunnel_id);
   outbound_of_tunnel_[message.tunnel_id].insert(message.slot);
@@ -299,9 +300,7 @@ void Sas::refresh_headers(uint32_t tunnel_id) {
     OuterHeader wanted{};
     if (make_outer_header(endpoints_of(stored), tunnels_.policy(tunnel_id), wanted) != api::Error::kNone)
       continue;
-    if (wanted.df == record.outer->df && wanted.dscp_policy == record.outer->dscp_policy &&
-        wanted.tos == record.outer->tos)
-      continue;
+    if (wanted.policy == record.outer->policy) continue;
     (void)replace_header(record, endpoints_of(stored));  // what made a header a line above makes one again
   }
 }

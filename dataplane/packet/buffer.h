@@ -4,11 +4,18 @@
 
 #include <rte_mbuf.h>
 
+#include <cstddef>
+#include <cstring>
+
 namespace sallyport::dataplane {
 
 // One segment, its own data, nobody else's reference: safe for in-place crypto.
 inline bool is_private_linear(const rte_mbuf* packet) {
-  return packet->nb_segs == 1 && RTE_MBUF_DIRECT(packet) && rte_mbuf_refcnt_read(packet) == 1;
+  // Reference count and number of segments lie side by side: both 1, in one load.
+  static_assert(offsetof(rte_mbuf, nb_segs) == offsetof(rte_mbuf, refcnt) + sizeof(uint16_t));
+  uint32_t count_and_segments;
+  std::memcpy(&count_and_segments, &packet->refcnt, sizeof count_and_segments);
+  return count_and_segments == 0x0001'0001 && RTE_MBUF_DIRECT(packet);
 }
 
 // A packet with the same bytes that is_private_linear, from the same pool; the one given is freed. Its

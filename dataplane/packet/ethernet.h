@@ -27,7 +27,6 @@ inline bool prepend_ethernet(rte_mbuf* packet, const EthernetRewrite& rewrite) {
   char* start = rte_pktmbuf_prepend(packet, sizeof(rte_ether_hdr));
   if (start == nullptr) return false;
   std::memcpy(start, &rewrite.header, sizeof(rte_ether_hdr));
-  packet->l2_len = sizeof(rte_ether_hdr);
   return true;
 }
 

@@ -5,7 +5,9 @@
 #include <rte_byteorder.h>
 #include <rte_ip.h>
 
+#include <array>
 #include <cstdint>
+#include <cstring>
 
 #include "dataplane/packet/verdict.h"
 
@@ -64,17 +66,39 @@ inline uint16_t update_checksum(uint16_t checksum, uint16_t old_word, uint16_t n
 inline bool ipv4_checksum_valid(const rte_ipv4_hdr& header) {
   return rte_ipv4_cksum(&header) == 0;
 }
+// A one's complement sum of 16-bit words, added up in larger ones (RFC 1071 section 2), in 16 bits.
+inline uint16_t fold_checksum(uint64_t sum) {
+  sum = (sum & 0xffffffff) + (sum >> 32);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<uint16_t>(sum + (sum >> 16));
+}
+
+// For a header without options.
+inline bool plain_ipv4_checksum_valid(const rte_ipv4_hdr& header) {
+  std::array<uint64_t, 2> words;
+  const auto* bytes = reinterpret_cast<const uint8_t*>(&header);
+  std::memcpy(words.data(), bytes, sizeof words);
+  uint32_t last;
+  std::memcpy(&last, bytes + sizeof words, sizeof last);
+  static_assert(sizeof words + sizeof last == sizeof header);
+  unsigned long long first, sum;  // the carries come round, as in any one's complement sum
+  first = words[0] + words[1];
+  first += first < words[1];
+  sum = first + last;
+  sum += sum < last;
+  return fold_checksum(sum) == 0xffff;
+}
 void write_ipv4_checksum(rte_ipv4_hdr& header);
 
 // Decrements the TTL and keeps the checksum right. kTtlExpired, and no change, where it would reach zero.
 inline api::DropReason decrement_ttl(rte_ipv4_hdr& header) {
-  if (header.time_to_live <= 1) return api::DropReason::kTtlExpired;
-  const uint16_t old_word =
-      rte_cpu_to_be_16(static_cast<uint16_t>(header.time_to_live << 8 | header.next_proto_id));
+  if (header.time_to_live <= 1) [[unlikely]]
+    return api::DropReason::kTtlExpired;
   --header.time_to_live;
-  const uint16_t new_word =
-      rte_cpu_to_be_16(static_cast<uint16_t>(header.time_to_live << 8 | header.next_proto_id));
-  header.hdr_checksum = update_checksum(header.hdr_checksum, old_word, new_word);
+  // RFC 1141: one less in the high byte of its word is one more there in the sum.
+  const uint32_t sum = uint32_t{header.hdr_checksum} + RTE_BE16(0x0100);
+  header.hdr_checksum = static_cast<uint16_t>(sum + (sum >= 0xffff));
   return kKeep;
 }
 

@@ -3,11 +3,24 @@
 // threads.
 #pragma once
 
+#include <netinet/in.h>
 #include <rte_ip.h>
+#include <rte_tcp.h>
 
 #include <cstdint>
 
+#include "dataplane/packet/ipv4.h"
+
 namespace sallyport::dataplane {
+
+// Whether the packet opens a TCP connection, and so may say an MSS. Its header must have passed check_ipv4.
+inline bool is_tcp_syn(const rte_ipv4_hdr& header) {
+  if (header.next_proto_id != IPPROTO_TCP) return false;
+  constexpr uint32_t kFlagsOffset = 13;
+  const uint32_t offset = ipv4_header_bytes(header) + kFlagsOffset;
+  return offset < ipv4_total_bytes(header) &&
+         (reinterpret_cast<const uint8_t*>(&header)[offset] & RTE_TCP_SYN_FLAG) != 0;
+}
 
 // The packet must have passed check_ipv4 and be contiguous over its total length. Only an unfragmented SYN
 // whose MSS option is larger than `mss_bytes` changes, its checksum with it. A malformed option list is left

@@ -19,11 +19,12 @@
 
 namespace sallyport::dataplane {
 
-static_assert(kBurst <= kMaxCryptoBurst);
+static_assert(kBurst <= kMaxCryptoBurst && api::kMaxPorts <= 64);
 
 // Packets on their way to one place, sent together.
 struct PacketBuffer {
   uint32_t count = 0;
+  uint32_t bytes = 0;  // of all of them
   std::array<rte_mbuf*, kBurst> packets;
 };
 
@@ -37,10 +38,17 @@ enum class Origin : uint8_t {
 // A packet between validation and route: data is exactly the IPv4 packet, which has passed check_ipv4.
 struct RoutedPacket {
   rte_mbuf* packet;
-  uint32_t vrf_id;
-  uint32_t port_id;  // LAN port it came in by; api::kNone: none
+  uint16_t vrf_id;
+  uint16_t port_id;  // LAN port it came in by; kNoPort: none
   Origin origin;
+  std::array<uint8_t, 3> reserved;
 };
+static_assert(sizeof(RoutedPacket) == 16);
+inline constexpr uint16_t kNoPort = 0xffff;
+
+inline RoutedPacket make_routed(rte_mbuf* packet, uint32_t vrf_id, uint32_t port_id, Origin origin) {
+  return {packet, static_cast<uint16_t>(vrf_id), static_cast<uint16_t>(port_id), origin, {}};
+}
 
 // The rates of what leaves the fast path, per worker and class.
 struct PathLimits {
@@ -66,6 +74,7 @@ struct PathContext {
 
   bool has_news = false;  // something was put into a ring of the manager's in this loop
   std::array<PacketBuffer, api::kMaxPorts> transmit;
+  uint64_t transmit_ports = 0;         // one bit for each of them that may hold packets
   std::vector<PacketBuffer> handover;  // by the worker it goes to
   uint32_t reply_count = 0;            // ICMP errors of ours, routed at the end of the loop
   std::array<RoutedPacket, kBurst> replies;

@@ -8,14 +8,6 @@
 
 namespace sallyport::dataplane {
 
-namespace {
-
-InboundSa* sa_of(const PathContext& context, const InboundPacket& packet) {
-  return context.world->inbound_sas.find(spi_of(packet));
-}
-
-}  // namespace
-
 FirstPackets::~FirstPackets() {
   for (uint32_t i = 0; i < count_; ++i)
     rte_pktmbuf_free(packets_[i].packet);
@@ -46,19 +38,23 @@ bool FirstPackets::settled(const PathContext& context) const {
   return context.now_ns >= deadline_ns_ || rte_rcu_qsbr_check(context.world->qsbr(), token_, false) == 1;
 }
 
+// The SAs may have gone since: they are looked up again.
 void FirstPackets::release(PathContext& context) {
   const uint32_t count = count_;
   count_ = 0;
+  InboundBurst burst;
   for (uint32_t i = 0; i < count; ++i) {
-    InboundSa* sa = sa_of(context, packets_[i]);
-    if (sa != nullptr) sa->opening = SaOpening::kOpen;
+    find_slot(context, packets_[i].packet, packets_[i].esp_offset_bytes, burst);
+    if (burst.count == kBurst || i + 1 == count) open(context, burst);
   }
-  for (uint32_t start = 0; start < count; start += kBurst) {
-    InboundBurst burst;
-    burst.count = std::min(kBurst, count - start);
-    std::copy_n(packets_.begin() + start, burst.count, burst.packets.begin());
-    decapsulate_burst(context, burst);
+}
+
+void FirstPackets::open(PathContext& context, InboundBurst& burst) {
+  for (uint32_t i = 0; i < burst.count; ++i) {
+    const InboundPacket& packet = burst.packets[i];
+    if (packet.sa->spi == spi_of(packet)) packet.sa->opening = SaOpening::kOpen;
   }
+  decapsulate_burst(context, burst);
 }
 
 }  // namespace sallyport::dataplane

@@ -30,6 +30,8 @@ class FirstPackets {
   void release(PathContext& context);
 
  private:
+  static void open(PathContext& context, InboundBurst& burst);
+
   static constexpr uint32_t kCapacity = 512;  // where it is full they all go on at once
   static constexpr uint64_t kMaxHoldNs = 50'000'000;
 

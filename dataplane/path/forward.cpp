@@ -22,12 +22,12 @@ rte_ipv4_hdr& header_of(rte_mbuf* packet) {
 
 void lookup_routes(PathContext& context, std::span<RoutedPacket> packets, std::span<uint32_t> groups) {
   std::array<uint32_t, kBurst> destinations;
-  for (size_t i = 0; i < packets.size(); ++i) {
+  for (size_t i = 0; i < packets.size(); ++i)
     destinations[i] = rte_be_to_cpu_32(header_of(packets[i].packet).dst_addr);
-  }
   // One bulk lookup for every run of packets of one VRF.
   for (size_t from = 0, to = 0; from < packets.size(); from = to) {
-    while (to < packets.size() && packets[to].vrf_id == packets[from].vrf_id)
+    const uint16_t vrf_id = packets[from].vrf_id;
+    while (to < packets.size() && packets[to].vrf_id == vrf_id)
       ++to;
     if (const Vrf* vrf = context.world->vrfs.at(packets[from].vrf_id)) {
       vrf->fib4->lookup_burst(&destinations[from], &groups[from], static_cast<unsigned>(to - from));
@@ -57,13 +57,14 @@ void reply(PathContext& context, const RoutedPacket& packet, IcmpError error, ui
     return;
   rte_mbuf* answer = build_icmp_error(context.pool, header, error, source_be, mtu_bytes);
   if (answer == nullptr) return;
-  context.replies[context.reply_count++] = {answer, packet.vrf_id, api::kNone, Origin::kMirror};
+  context.replies[context.reply_count++] = make_routed(answer, packet.vrf_id, kNoPort, Origin::kMirror);
 }
 
 // False: expired, and the packet is gone.
-bool decrement_ttl_for(PathContext& context, const RoutedPacket& packet) {
+[[gnu::always_inline]] inline bool decrement_ttl_for(PathContext& context, const RoutedPacket& packet) {
   if (packet.origin == Origin::kMirror) return true;
-  if (decrement_ttl(header_of(packet.packet)) == kKeep) return true;
+  if (decrement_ttl(header_of(packet.packet)) == kKeep) [[likely]]
+    return true;
   refuse(context, packet, api::DropReason::kTtlExpired);
   return false;
 }
@@ -81,19 +82,18 @@ void forward_fragments(PathContext& context, const RoutedPacket& packet, uint32_
     send_to_neighbour(context, neighbour_id, fragments[i]);
 }
 
-void to_neighbour(PathContext& context, const RoutedPacket& packet, uint32_t neighbour_id) {
+void to_neighbour(PathContext& context, const RoutedPacket& packet, uint32_t neighbour_id, Egress& egress) {
   if (!decrement_ttl_for(context, packet)) return;
-  const Neighbour* neighbour = context.world->neighbours.at(neighbour_id);
-  const Port* port = neighbour == nullptr ? nullptr : context.world->ports.at(neighbour->port_id);
-  if (port != nullptr && packet.packet->pkt_len > port->mtu_bytes) [[unlikely]] {
+  if (const uint16_t mtu_bytes = egress.mtu_bytes(neighbour_id); packet.packet->pkt_len > mtu_bytes)
+      [[unlikely]] {
     if (ipv4_df(header_of(packet.packet))) {
-      refuse_too_big(context, packet, port->mtu_bytes);
+      refuse_too_big(context, packet, mtu_bytes);
     } else {
-      forward_fragments(context, packet, neighbour_id, port->mtu_bytes);
+      forward_fragments(context, packet, neighbour_id, mtu_bytes);
     }
     return;
   }
-  send_to_neighbour(context, neighbour_id, packet.packet);
+  egress.send(neighbour_id, packet.packet);
 }
 
 // The gateway itself: a LAN port's frames go to the port's TAP as they came, everything else to the VRF's
@@ -110,35 +110,65 @@ void to_local(PathContext& context, const RoutedPacket& packet) {
   }
 }
 
-void to_member(PathContext& context, const RoutedPacket& packet, const api::GroupMember& member,
-               OutboundBurst& outbound) {
-  switch (member.kind) {
-    case api::MemberKind::kTunnel:
-      if (const Tunnel* tunnel = context.world->tunnels.at(member.id); tunnel == nullptr) {
-        drop(context, packet.packet, api::DropReason::kNoTunnelUp);
-      } else if (decrement_ttl_for(context, packet)) {
-        select_home(context, packet, *tunnel, outbound);
-      }
-      return;
-    case api::MemberKind::kNeighbour:
-      to_neighbour(context, packet, member.id);
-      return;
+// Step 6, first half, where there is more than one way, or none: then the packet is gone and the kind 0.
+[[gnu::noinline]] Member select_among(PathContext& context, const RoutedPacket& packet, uint32_t group_id) {
+  const NextHopGroup* group = context.world->groups.at(group_id);
+  const api::GroupMember* member =
+      group == nullptr ? nullptr : group->member(flow_hash(read_flow(header_of(packet.packet))));
+  if (member != nullptr) return Member::of(*member);
+  refuse(context, packet, group == nullptr ? api::DropReason::kNoRoute : api::DropReason::kNoTunnelUp);
+  return {};
+}
+
+[[gnu::cold, gnu::noinline]] bool options_allowed(PathContext& context, rte_mbuf* packet) {
+  if (ipv4_options_allowed(header_of(packet))) return true;
+  drop(context, packet, api::DropReason::kIpOptions);
+  return false;
+}
+
+// Step 6, first half: the member of its group for each packet, and the tunnel where it is one.
+void select_members(PathContext& context, std::span<const RoutedPacket> packets, const uint32_t* groups,
+                    Member* members, const Tunnel** tunnels) {
+  for (size_t i = 0; i < packets.size(); ++i) {
+    Member member = context.world->groups.only_member(groups[i]);
+    if (ipv4_has_options(header_of(packets[i].packet)) && !options_allowed(context, packets[i].packet))
+        [[unlikely]]
+      member = {};
+    else if (member.bits == 0) [[unlikely]]
+      member = select_among(context, packets[i], groups[i]);
+    members[i] = member;
+    if (member.kind() != api::MemberKind::kTunnel) continue;
+    tunnels[i] = context.world->tunnels.at(member.id());
+    rte_prefetch0(tunnels[i]);
+  }
+}
+
+// All but a tunnel and a neighbour.
+[[gnu::noinline]] void to_other_member(PathContext& context, const RoutedPacket& packet, Member member) {
+  switch (member.kind()) {
     case api::MemberKind::kConnected:
       if (decrement_ttl_for(context, packet)) {
-        await_neighbour(context, member.id, api::kNone, header_of(packet.packet).dst_addr, packet.packet);
+        await_neighbour(context, member.id(), api::kNone, header_of(packet.packet).dst_addr, packet.packet);
       }
       return;
     case api::MemberKind::kLocal:
       to_local(context, packet);
       return;
     case api::MemberKind::kDrop:
-      break;
+      refuse(context, packet, api::DropReason::kNoRoute);
+      return;
+    default:
+      return;  // the packet is gone already
   }
-  refuse(context, packet, api::DropReason::kNoRoute);
 }
 
-const api::GroupMember* select_member(const NextHopGroup& group, const rte_ipv4_hdr& header) {
-  return group.member(group.live() > 1 ? flow_hash(read_flow(header)) : 0);
+[[gnu::always_inline]] inline void to_tunnel(PathContext& context, const RoutedPacket& packet,
+                                             const Tunnel* tunnel, OutboundBurst& outbound) {
+  if (tunnel == nullptr) [[unlikely]] {
+    drop(context, packet.packet, api::DropReason::kNoTunnelUp);
+  } else if (decrement_ttl_for(context, packet)) {
+    select_home(context, packet, *tunnel, outbound);
+  }
 }
 
 }  // namespace
@@ -176,26 +206,20 @@ void refuse_too_big(PathContext& context, const RoutedPacket& packet, uint16_t m
 
 void forward_burst(PathContext& context, std::span<RoutedPacket> packets) {
   std::array<uint32_t, kBurst> groups;
+  std::array<Member, kBurst> members;
+  std::array<const Tunnel*, kBurst> tunnels;
   OutboundBurst outbound;
+  Egress egress(context);
   lookup_routes(context, packets, groups);
+  select_members(context, packets, groups.data(), members.data(), tunnels.data());
   for (size_t i = 0; i < packets.size(); ++i) {
-    const RoutedPacket& packet = packets[i];
-    const rte_ipv4_hdr& header = header_of(packet.packet);
-    if (ipv4_has_options(header) && !ipv4_options_allowed(header)) [[unlikely]] {
-      drop(context, packet.packet, api::DropReason::kIpOptions);
-      continue;
+    if (members[i].kind() == api::MemberKind::kTunnel) {
+      to_tunnel(context, packets[i], tunnels[i], outbound);
+    } else if (members[i].kind() == api::MemberKind::kNeighbour) {
+      to_neighbour(context, packets[i], members[i].id(), egress);
+    } else {
+      to_other_member(context, packets[i], members[i]);
     }
-    const NextHopGroup* group = context.world->groups.at(groups[i]);
-    if (group == nullptr) {
-      refuse(context, packet, api::DropReason::kNoRoute);
-      continue;
-    }
-    const api::GroupMember* member = select_member(*group, header);
-    if (member == nullptr) {
-      refuse(context, packet, api::DropReason::kNoTunnelUp);
-      continue;
-    }
-    to_member(context, packet, *member, outbound);
   }
   if (outbound.count > 0) encapsulate_burst(context, outbound);
 }

@@ -56,26 +56,12 @@ void punt_frame(PathContext& context, const Port& port, rte_mbuf* packet, PuntCl
   punt_to_port(context, port.id, packet, punt_class);
 }
 
-// Step 4, first half: to the home worker of the slot that the SPI names. Only that worker may look at the SA
-// itself.
-void find_home(PathContext& context, rte_mbuf* packet, uint16_t esp_offset_bytes, uint32_t port_id,
-               InboundBurst& inbound) {
-  uint32_t spi_be;
-  if (packet->data_len < esp_offset_bytes + sizeof spi_be) {
-    drop(context, packet, api::DropReason::kEspTooShort);
-    return;
-  }
-  std::memcpy(&spi_be, rte_pktmbuf_mtod_offset(packet, const void*, esp_offset_bytes), sizeof spi_be);
-  const uint32_t slot = rte_be_to_cpu_32(spi_be) & api::kSlotMask;
-  const InboundSa* sa = context.world->inbound_sas.at(slot);
-  if (sa == nullptr) {
+// To the home worker of the slot; dropped where no SA is there.
+[[gnu::noinline]] void leave_home(PathContext& context, rte_mbuf* packet, uint16_t esp_offset_bytes,
+                                  uint32_t port_id) {
+  const uint32_t slot = spi_at(packet, esp_offset_bytes) & api::kSlotMask;
+  if (context.world->inbound_sas.at(slot) == nullptr) {
     drop(context, packet, api::DropReason::kUnknownSpi);
-    return;
-  }
-  const uint32_t home = context.world->home_worker(slot);
-  if (home == context.index) {
-    prefetch_sa(*sa);
-    inbound.packets[inbound.count++] = {packet, esp_offset_bytes};
     return;
   }
   PacketMeta& meta = meta_of(packet);
@@ -83,7 +69,26 @@ void find_home(PathContext& context, rte_mbuf* packet, uint16_t esp_offset_bytes
   meta.esp_offset_bytes = esp_offset_bytes;
   meta.slot = slot;
   meta.port_id = port_id;
-  hand_over(context, home, packet);
+  hand_over(context, context.world->home_worker(slot), packet);
+}
+
+// Step 4, first half: to the home worker of the slot that the SPI names. Only that worker may look at the SA
+// itself.
+[[gnu::always_inline]] inline void find_home(PathContext& context, rte_mbuf* packet,
+                                             uint16_t esp_offset_bytes, uint32_t port_id,
+                                             InboundBurst& inbound) {
+  if (packet->data_len < esp_offset_bytes + sizeof(uint32_t)) [[unlikely]] {
+    drop(context, packet, api::DropReason::kEspTooShort);
+    return;
+  }
+  const uint32_t slot = spi_at(packet, esp_offset_bytes) & api::kSlotMask;
+  InboundSa* sa = context.world->inbound_sas.at(slot);
+  if (sa == nullptr || context.world->home_worker(slot) != context.index) [[unlikely]] {
+    leave_home(context, packet, esp_offset_bytes, port_id);
+    return;
+  }
+  prefetch_sa(*sa);
+  inbound.packets[inbound.count++] = {packet, sa, esp_offset_bytes};
 }
 
 void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundBurst& inbound,
@@ -96,6 +101,11 @@ void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundB
   if (outcome.expired > 0) count_drops(context, api::DropReason::kFragmentTimeout, outcome.expired);
   if (outcome.refused) count_drops(context, api::DropReason::kFragmentTableFull, 1);
   if (outcome.packet != nullptr) classify(context, port, outcome.packet, inbound, true);
+}
+
+// ESP right behind a plain IPv4 header, to the port's own address: no need to look for anything else.
+bool is_plain_esp(const rte_ipv4_hdr& header, const Port& port) {
+  return header.next_proto_id == IPPROTO_ESP && !ipv4_is_fragment(header) && port.owns(header.dst_addr);
 }
 
 // Step 2 for an IPv4 packet: it goes into `inbound` or is gone.
@@ -140,7 +150,7 @@ uint64_t udp_source(const rte_mbuf* packet) {
 }
 
 bool in_udp(const InboundPacket& packet) {
-  return packet.esp_offset_bytes > ipv4_header_bytes(*rte_pktmbuf_mtod(packet.packet, const rte_ipv4_hdr*));
+  return packet.esp_offset_bytes > ipv4_header_bytes(header_of(packet.packet));
 }
 
 struct DecapBurst {
@@ -149,19 +159,21 @@ struct DecapBurst {
   std::array<uint64_t, kBurst> sources;  // of packets in UDP; 0: not in UDP
 };
 
-// Step 4, second half: SPI and SA on their home worker.
+// Step 4, second half: the whole SPI, on its home worker.
 void find_sas(PathContext& context, const InboundBurst& inbound, DecapBurst& burst) {
   for (uint32_t i = 0; i < inbound.count; ++i) {
     const InboundPacket& packet = inbound.packets[i];
-    InboundSa* sa = context.world->inbound_sas.find(spi_of(packet));
-    if (sa == nullptr) {
+    InboundSa& sa = *packet.sa;
+    if (sa.spi != spi_of(packet)) [[unlikely]] {
       drop(context, packet.packet, api::DropReason::kUnknownSpi);
       continue;
     }
-    if (sa->opening != SaOpening::kOpen && context.first_packets.hold(context, *sa, packet)) [[unlikely]]
+    prefetch_state(sa);
+    if (sa.opening != SaOpening::kOpen && context.first_packets.hold(context, sa, packet)) [[unlikely]]
       continue;
-    burst.sources[burst.count] = in_udp(packet) ? udp_source(packet.packet) : 0;
-    burst.packets[burst.count++] = {packet.packet, sa, packet.esp_offset_bytes, 0, 0, kKeep};
+    const bool plain = packet.esp_offset_bytes == sizeof(rte_ipv4_hdr);
+    burst.sources[burst.count] = plain || !in_udp(packet) ? 0 : udp_source(packet.packet);
+    burst.packets[burst.count++] = {packet.packet, &sa, packet.esp_offset_bytes, 0, 0, kKeep};
   }
 }
 
@@ -172,19 +184,21 @@ bool matches_policy(const InboundSa& sa, const rte_ipv4_hdr& header) {
   return quoted != nullptr && sa.selectors->matches_outbound(*quoted);
 }
 
-void clamp_mss(const Tunnel& tunnel, const InboundSa& sa, rte_ipv4_hdr& header) {
-  if (header.next_proto_id != IPPROTO_TCP || !tunnel.mss_clamp.load(std::memory_order_relaxed)) return;
-  const uint32_t mtu_bytes = inner_mtu(tunnel.path_mtu_bytes.load(std::memory_order_relaxed), sa.shape,
+[[gnu::noinline]] void clamp_mss(const PathContext& context, const InboundSa& sa, rte_ipv4_hdr& header) {
+  const Tunnel* tunnel = context.world->tunnels.at(sa.tunnel_id);
+  if (tunnel == nullptr || !tunnel->mss_clamp.load(std::memory_order_relaxed)) return;
+  const uint32_t mtu_bytes = inner_mtu(tunnel->path_mtu_bytes.load(std::memory_order_relaxed), sa.shape,
                                        sa.encap.load(std::memory_order_relaxed), api::Family::kIpv4);
   clamp_tcp_mss(header, tcp_mss_for_ipv4(static_cast<uint16_t>(mtu_bytes)));
 }
 
 // From verified to routed: true where `routed` is filled, otherwise the packet is gone.
-bool accept(PathContext& context, const DecapPacket& packet, uint64_t source, RoutedPacket& routed) {
+[[gnu::always_inline]] inline bool accept(PathContext& context, const DecapPacket& packet, uint64_t source,
+                                          RoutedPacket& routed) {
   InboundSa& sa = *packet.sa;
   if (sa.due != 0) [[unlikely]]
     report_expiry(context, sa);
-  if (packet.drop != kKeep) {
+  if (packet.drop != kKeep) [[unlikely]] {
     drop(context, packet.packet, packet.drop);
     return false;
   }
@@ -192,36 +206,45 @@ bool accept(PathContext& context, const DecapPacket& packet, uint64_t source, Ro
     report_peer(context, sa, source);
   }
   rte_ipv4_hdr& header = header_of(packet.packet);
-  if (!matches_policy(sa, header)) {
+  if (!matches_policy(sa, header)) [[unlikely]] {
     bump(sa.row->policy_dropped);
     drop(context, packet.packet, api::DropReason::kPolicyInbound);
     return false;
   }
-  const Tunnel* tunnel = context.world->tunnels.at(sa.tunnel_id);
-  if (tunnel == nullptr) {
-    drop(context, packet.packet, api::DropReason::kNoRoute);
-    return false;
-  }
-  clamp_mss(*tunnel, sa, header);
-  routed = {packet.packet, tunnel->vrf_id, api::kNone, Origin::kTunnel};
+  if (is_tcp_syn(header)) [[unlikely]]
+    clamp_mss(context, sa, header);
+  routed = make_routed(packet.packet, sa.vrf_id, kNoPort, Origin::kTunnel);
   return true;
+}
+
+// Steps 1 and 2 for a frame that is not plain.
+[[gnu::noinline]] void receive_unusual(PathContext& context, const Port& port, rte_mbuf* received,
+                                       InboundBurst& inbound) {
+  rte_mbuf* frame = own_frame(received);
+  if (frame == nullptr) [[unlikely]] {
+    drop(context, received, api::DropReason::kNoMbuf);
+    return;
+  }
+  const FrameKind kind = classify_frame(frame, port);
+  if (kind == FrameKind::kArp) {
+    punt_to_port(context, port.id, frame, PuntClass::kArp);
+  } else if (const api::DropReason reason = enter_ipv4(frame, kind); reason != kKeep) {
+    drop(context, frame, reason);
+  } else {
+    classify(context, port, frame, inbound, false);
+  }
 }
 
 }  // namespace
 
 void receive_public(PathContext& context, const Port& port, std::span<rte_mbuf*> frames) {
   InboundBurst inbound;
-  for (rte_mbuf* received : frames) {
-    rte_mbuf* frame = own_frame(received);
-    if (frame == nullptr) [[unlikely]] {
-      drop(context, received, api::DropReason::kNoMbuf);
-      continue;
-    }
-    const FrameKind kind = classify_frame(frame, port);
-    if (kind == FrameKind::kArp) {
-      punt_to_port(context, port.id, frame, PuntClass::kArp);
-    } else if (const api::DropReason reason = enter_ipv4(frame, kind); reason != kKeep) {
-      drop(context, frame, reason);
+  const uint64_t station = station_bits(port.mac);
+  for (rte_mbuf* frame : frames) {
+    if (!enter_plain_ipv4(frame, station)) [[unlikely]] {
+      receive_unusual(context, port, frame, inbound);
+    } else if (is_plain_esp(header_of(frame), port)) [[likely]] {
+      find_home(context, frame, sizeof(rte_ipv4_hdr), port.id, inbound);
     } else {
       classify(context, port, frame, inbound, false);
     }
@@ -229,19 +252,30 @@ void receive_public(PathContext& context, const Port& port, std::span<rte_mbuf*>
   if (inbound.count > 0) decapsulate_burst(context, inbound);
 }
 
+void find_slot(PathContext& context, rte_mbuf* packet, uint16_t esp_offset_bytes, InboundBurst& inbound) {
+  InboundSa* sa = context.world->inbound_sas.at(spi_at(packet, esp_offset_bytes) & api::kSlotMask);
+  if (sa == nullptr) [[unlikely]] {
+    drop(context, packet, api::DropReason::kUnknownSpi);
+    return;
+  }
+  prefetch_sa(*sa);
+  inbound.packets[inbound.count++] = {packet, sa, esp_offset_bytes};
+}
+
 void decapsulate_burst(PathContext& context, InboundBurst& inbound) {
   DecapBurst burst;
   std::array<CryptoJob, kBurst> jobs;
   find_sas(context, inbound, burst);
   inbound.count = 0;
-  const std::span packets(burst.packets.data(), burst.count);
-  prepare_decapsulation(packets, jobs);  // check_replay
+  for (uint32_t i = 0; i < burst.count; ++i)
+    prepare_decapsulation(burst.packets[i], jobs[i]);  // check_replay
   context.engine->decrypt({jobs.data(), burst.count});
-  finish_decapsulation(packets, {jobs.data(), burst.count}, context.now_ns);  // advance_replay, strip
   std::array<RoutedPacket, kBurst> routed;
   uint32_t count = 0;
   for (uint32_t i = 0; i < burst.count; ++i) {
-    if (accept(context, packets[i], burst.sources[i], routed[count])) ++count;
+    finish_decapsulation(burst.packets[i], jobs[i], context.now_ns);  // advance_replay, strip
+    if (accept(context, burst.packets[i], burst.sources[i], routed[count])) [[likely]]
+      ++count;
   }
   if (count > 0) forward_burst(context, {routed.data(), count});
 }

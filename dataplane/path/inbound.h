@@ -17,18 +17,21 @@ namespace sallyport::dataplane {
 struct PathContext;
 inline constexpr uint32_t kBurst = 64;
 
-// ESP packets on the home worker of their slot. Data starts at the outer IPv4 header and ends with the
+// An ESP packet on the home worker of its slot. Data starts at the outer IPv4 header and ends with the
 // packet.
 struct InboundPacket {
   rte_mbuf* packet;
+  InboundSa* sa;  // of the slot; whether the whole SPI is this SA's is yet to be seen
   uint16_t esp_offset_bytes;
 };
 // The SPI (host order) of a packet that is long enough to have one.
-inline uint32_t spi_of(const InboundPacket& packet) {
+inline uint32_t spi_at(const rte_mbuf* packet, uint16_t esp_offset_bytes) {
   uint32_t spi_be;
-  std::memcpy(&spi_be, rte_pktmbuf_mtod_offset(packet.packet, const void*, packet.esp_offset_bytes),
-              sizeof spi_be);
+  std::memcpy(&spi_be, rte_pktmbuf_mtod_offset(packet, const void*, esp_offset_bytes), sizeof spi_be);
   return rte_be_to_cpu_32(spi_be);
+}
+inline uint32_t spi_of(const InboundPacket& packet) {
+  return spi_at(packet.packet, packet.esp_offset_bytes);
 }
 
 struct InboundBurst {
@@ -38,6 +41,9 @@ struct InboundBurst {
 
 // Steps 1 to 4: frames of a public port, at most kBurst. Takes them all.
 void receive_public(PathContext& context, const Port& port, std::span<rte_mbuf*> frames);
+
+// Of a packet that another worker handed over: into `inbound`, which has room, or gone.
+void find_slot(PathContext& context, rte_mbuf* packet, uint16_t esp_offset_bytes, InboundBurst& inbound);
 
 // Steps 4 (find_sa) to 12, and empties the burst.
 void decapsulate_burst(PathContext& context, InboundBurst& inbound);

@@ -4,6 +4,8 @@
 
 #include <rte_ethdev.h>
 
+#include <utility>
+
 #include "dataplane/esp/encapsulate.h"
 #include "dataplane/esp/overhead.h"
 #include "dataplane/packet/fragment.h"
@@ -27,7 +29,8 @@ constexpr uint32_t kMaxOverheadBytes = 20 + 8 + 8 + 16 + 16 + 2 + 32;
 struct EspBurst {
   uint32_t count = 0;
   std::array<EncapPacket, kBurst> packets;
-  std::array<const Tunnel*, kBurst> tunnels;
+  std::array<CryptoJob, kBurst> jobs;
+  std::array<uint32_t, kBurst> neighbour_ids;
 };
 
 rte_ipv4_hdr& header_of(rte_mbuf* packet) {
@@ -39,8 +42,9 @@ bool is_link_local_or_broadcast(uint32_t address_be) {
   return (address & 0xffffff00) == 0xe0000000 || address == 0xffffffff;  // 224.0.0.0/24: RFC 5771 section 4
 }
 
-// Step 2 and 3 for one frame: true where `routed` is to be routed; otherwise the frame is gone.
-bool classify_lan(PathContext& context, const Port& port, rte_mbuf* received, RoutedPacket& routed) {
+// Steps 2 and 3 for a frame that is not plain: true where its packet is to be routed all the same; otherwise
+// the frame is gone.
+[[gnu::noinline]] bool classify_unusual(PathContext& context, const Port& port, rte_mbuf*& received) {
   rte_mbuf* frame = own_frame(received);
   if (frame == nullptr) [[unlikely]] {
     drop(context, received, api::DropReason::kNoMbuf);
@@ -55,27 +59,34 @@ bool classify_lan(PathContext& context, const Port& port, rte_mbuf* received, Ro
     drop(context, frame, reason);
     return false;
   }
-  const rte_ipv4_hdr& header = header_of(frame);
-  if (is_group_address(header.dst_addr)) {
-    if (!is_link_local_or_broadcast(header.dst_addr)) {
-      drop(context, frame, api::DropReason::kNoRoute);
-    } else {
-      rte_pktmbuf_prepend(frame, RTE_ETHER_HDR_LEN);  // as it came; the header is still there
-      punt_to_port(context, port.id, frame, PuntClass::kRouting);
-    }
-    return false;
-  }
-  if (!header_checksum_good(frame)) {
-    drop(context, frame, api::DropReason::kIpBadHeader);
-    return false;
-  }
-  routed = {frame, port.vrf_id, port.id, Origin::kLan};
+  received = frame;
   return true;
 }
 
-OutboundSa* find_outbound_sa(const PathContext& context, const Tunnel& tunnel) {
-  const uint32_t slot = tunnel.outbound_slot.load(std::memory_order_relaxed);
-  return slot == api::kNone ? nullptr : context.world->outbound_sas.at(slot);
+// To more than one host: not routed.
+[[gnu::cold, gnu::noinline]] void take_group_packet(PathContext& context, const Port& port, rte_mbuf* frame) {
+  if (!is_link_local_or_broadcast(header_of(frame).dst_addr)) {
+    drop(context, frame, api::DropReason::kNoRoute);
+    return;
+  }
+  rte_pktmbuf_prepend(frame, RTE_ETHER_HDR_LEN);  // as it came; the header is still there
+  punt_to_port(context, port.id, frame, PuntClass::kRouting);
+}
+
+// Steps 2 and 3 for one frame: true where it is a packet to be routed; otherwise the frame is gone.
+[[gnu::always_inline]] inline bool classify_lan(PathContext& context, const Port& port, uint64_t station,
+                                                rte_mbuf*& frame) {
+  if (!enter_plain_ipv4(frame, station) && !classify_unusual(context, port, frame)) [[unlikely]]
+    return false;
+  if (is_group_address(header_of(frame).dst_addr)) [[unlikely]] {
+    take_group_packet(context, port, frame);
+    return false;
+  }
+  if (!header_checksum_good(frame)) [[unlikely]] {
+    drop(context, frame, api::DropReason::kIpBadHeader);
+    return false;
+  }
+  return true;
 }
 
 // Step 5. An ICMP error passes where what it quotes, reversed, would (RFC 4301 section 6).
@@ -92,40 +103,42 @@ uint16_t tunnel_mtu(const Tunnel& tunnel, const OutboundSa& sa) {
       inner_mtu(tunnel.path_mtu_bytes.load(std::memory_order_relaxed), sa.shape, encap, api::Family::kIpv4));
 }
 
-// Step 11 and 12, after 9 and 10: everything in the burst is sent or dropped.
-void encrypt_and_send(PathContext& context, EspBurst& burst) {
-  std::array<CryptoJob, kBurst> jobs;
-  const std::span packets(burst.packets.data(), burst.count);
-  prepare_encapsulation(packets, jobs);
-  context.engine->encrypt({jobs.data(), burst.count});
-  finish_encapsulation(packets, {jobs.data(), burst.count});
-  for (uint32_t i = 0; i < burst.count; ++i) {
-    EncapPacket& packet = packets[i];
-    if (packet.sa->due != 0) [[unlikely]]
-      report_expiry(context, *packet.sa);
+// Steps 10 to 12: everything in the burst is sent or dropped.
+[[gnu::noinline]] void encrypt_and_send(PathContext& context, EspBurst& burst) {
+  const uint32_t count = std::exchange(burst.count, 0);
+  context.engine->encrypt({burst.jobs.data(), count});
+  Egress egress(context);
+  for (uint32_t i = 0; i < count; ++i) {
+    EncapPacket& packet = burst.packets[i];
+    finish_encapsulation(packet, burst.jobs[i]);
     if (packet.drop != kKeep) [[unlikely]] {
       bump(packet.sa->row->other_dropped);
       drop(context, packet.packet, packet.drop);
       continue;
     }
-    send_to_neighbour(context, burst.tunnels[i]->neighbour_id.load(std::memory_order_relaxed), packet.packet);
+    egress.send(burst.neighbour_ids[i], packet.packet);
   }
-  burst.count = 0;
 }
 
-// Step 8. A packet without a sequence number stays in the burst, to be dropped with its reason.
-void append(PathContext& context, EspBurst& burst, rte_mbuf* packet, OutboundSa& sa, const Tunnel& tunnel) {
-  if (burst.count == kBurst) encrypt_and_send(context, burst);
+// Steps 8 and 9. A packet without a sequence number stays in the burst, to be dropped with its reason.
+[[gnu::always_inline]] inline void append(PathContext& context, EspBurst& burst, rte_mbuf* packet,
+                                          OutboundSa& sa, const Tunnel& tunnel) {
+  if (burst.count == kBurst) [[unlikely]]
+    encrypt_and_send(context, burst);
   const Sequence sequence = assign_sequence(sa, packet->pkt_len, context.now_ns);
-  burst.packets[burst.count] = {packet, &sa, sequence.number, sequence.drop};
-  burst.tunnels[burst.count++] = &tunnel;
+  if (sa.due != 0) [[unlikely]]
+    report_expiry(context, sa);
+  const uint32_t i = burst.count++;
+  burst.packets[i] = {packet, &sa, sequence.number, sequence.drop};
+  prepare_encapsulation(burst.packets[i], burst.jobs[i]);
+  burst.neighbour_ids[i] = tunnel.neighbour_id.load(std::memory_order_relaxed);
 }
 
 // Step 7 for the packets that don't fit.
 [[gnu::cold, gnu::noinline]] void fit_too_big(PathContext& context, EspBurst& burst,
-                                              const OutboundPacket& packet, OutboundSa& sa,
-                                              uint16_t mtu_bytes) {
+                                              const OutboundPacket& packet, uint16_t mtu_bytes) {
   rte_mbuf* inner = packet.routed.packet;
+  OutboundSa& sa = *packet.sa;
   bump(sa.row->too_big);
   if (ipv4_df(header_of(inner))) {
     refuse_too_big(context, packet.routed, mtu_bytes);
@@ -142,25 +155,27 @@ void append(PathContext& context, EspBurst& burst, rte_mbuf* packet, OutboundSa&
     append(context, burst, fragments[i], sa, *packet.tunnel);
 }
 
-void clamp_mss(const OutboundPacket& packet, const OutboundSa& sa) {
-  rte_ipv4_hdr& header = header_of(packet.routed.packet);
-  if (header.next_proto_id != IPPROTO_TCP || !packet.tunnel->mss_clamp.load(std::memory_order_relaxed))
-    return;
-  clamp_tcp_mss(header, tcp_mss_for_ipv4(tunnel_mtu(*packet.tunnel, sa)));
+[[gnu::noinline]] void clamp_mss(const OutboundPacket& packet) {
+  if (!packet.tunnel->mss_clamp.load(std::memory_order_relaxed)) return;
+  clamp_tcp_mss(header_of(packet.routed.packet), tcp_mss_for_ipv4(tunnel_mtu(*packet.tunnel, *packet.sa)));
 }
 
-void encapsulate(PathContext& context, EspBurst& burst, const OutboundPacket& packet, OutboundSa& sa) {
+[[gnu::always_inline]] inline void encapsulate(PathContext& context, EspBurst& burst,
+                                               const OutboundPacket& packet) {
   rte_mbuf* inner = packet.routed.packet;
+  OutboundSa& sa = *packet.sa;
   if (!matches_policy(sa, header_of(inner))) [[unlikely]] {
     bump(sa.row->policy_dropped);
     refuse(context, packet.routed, api::DropReason::kPolicyOutbound);
     return;
   }
-  clamp_mss(packet, sa);
-  if (inner->pkt_len + kMaxOverheadBytes > packet.tunnel->path_mtu_bytes.load(std::memory_order_relaxed)) {
+  if (is_tcp_syn(header_of(inner))) [[unlikely]]
+    clamp_mss(packet);
+  if (inner->pkt_len + kMaxOverheadBytes > packet.tunnel->path_mtu_bytes.load(std::memory_order_relaxed))
+      [[unlikely]] {
     const uint16_t mtu_bytes = tunnel_mtu(*packet.tunnel, sa);
-    if (inner->pkt_len > mtu_bytes) {
-      fit_too_big(context, burst, packet, sa, mtu_bytes);
+    if (inner->pkt_len > mtu_bytes) [[unlikely]] {
+      fit_too_big(context, burst, packet, mtu_bytes);
       return;
     }
   }
@@ -171,23 +186,21 @@ void encapsulate(PathContext& context, EspBurst& burst, const OutboundPacket& pa
 
 void receive_lan(PathContext& context, const Port& port, std::span<rte_mbuf*> frames) {
   std::array<RoutedPacket, kBurst> packets;
+  RoutedPacket routed = make_routed(nullptr, port.vrf_id, port.id, Origin::kLan);
+  const uint64_t station = station_bits(port.mac);
   uint32_t count = 0;
   for (rte_mbuf* frame : frames) {
-    if (classify_lan(context, port, frame, packets[count])) ++count;
+    if (!classify_lan(context, port, station, frame)) [[unlikely]]
+      continue;
+    routed.packet = frame;
+    packets[count++] = routed;
   }
   forward_burst(context, {packets.data(), count});
 }
 
-void select_home(PathContext& context, const RoutedPacket& packet, const Tunnel& tunnel,
-                 OutboundBurst& outbound) {
-  const uint32_t slot = tunnel.outbound_slot.load(std::memory_order_relaxed);
-  if (slot == api::kNone) {
+void leave_home(PathContext& context, const RoutedPacket& packet, const Tunnel& tunnel, uint32_t slot) {
+  if (context.world->outbound_sas.at(slot) == nullptr) {
     drop(context, packet.packet, api::DropReason::kNoOutboundSa);
-    return;
-  }
-  const uint32_t home = context.world->home_worker(slot);
-  if (home == context.index) {
-    outbound.packets[outbound.count++] = {packet, &tunnel};
     return;
   }
   PacketMeta& meta = meta_of(packet.packet);
@@ -196,24 +209,16 @@ void select_home(PathContext& context, const RoutedPacket& packet, const Tunnel&
   meta.vrf_id = packet.vrf_id;
   meta.port_id = packet.port_id;
   meta.origin = static_cast<uint32_t>(packet.origin);
-  hand_over(context, home, packet.packet);
+  hand_over(context, context.world->home_worker(slot), packet.packet);
 }
 
 void encapsulate_burst(PathContext& context, OutboundBurst& outbound) {
-  std::array<OutboundSa*, kBurst> sas;
-  for (uint32_t i = 0; i < outbound.count; ++i) {
-    sas[i] = find_outbound_sa(context, *outbound.packets[i].tunnel);
-    if (sas[i] != nullptr) prefetch_sa(*sas[i]);
-  }
+  const std::span packets(outbound.packets.data(), outbound.count);
+  for (const OutboundPacket& packet : packets)
+    prefetch_state(*packet.sa);
   EspBurst burst;
-  for (uint32_t i = 0; i < outbound.count; ++i) {
-    // The tunnel may have moved to an SA of another home since the first look: that one is not ours to touch.
-    if (sas[i] == nullptr || context.world->home_worker(sas[i]->slot) != context.index) {
-      drop(context, outbound.packets[i].routed.packet, api::DropReason::kNoOutboundSa);
-      continue;
-    }
-    encapsulate(context, burst, outbound.packets[i], *sas[i]);
-  }
+  for (const OutboundPacket& packet : packets)
+    encapsulate(context, burst, packet);
   outbound.count = 0;
   if (burst.count > 0) encrypt_and_send(context, burst);
 }

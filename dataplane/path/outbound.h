@@ -10,6 +10,7 @@ namespace sallyport::dataplane {
 struct OutboundPacket {
   RoutedPacket routed;
   const Tunnel* tunnel;
+  OutboundSa* sa;
 };
 struct OutboundBurst {
   uint32_t count = 0;
@@ -19,10 +20,23 @@ struct OutboundBurst {
 // Steps 1 to 6: frames of a LAN port, at most kBurst. Takes them all.
 void receive_lan(PathContext& context, const Port& port, std::span<rte_mbuf*> frames);
 
+// To the home worker of the slot; dropped where no SA is there.
+[[gnu::noinline]] void leave_home(PathContext& context, const RoutedPacket& packet, const Tunnel& tunnel,
+                                  uint32_t slot);
+
 // The end of step 6: into `outbound` (which has room) where this worker is home to the tunnel's SA, else
 // handed over.
-void select_home(PathContext& context, const RoutedPacket& packet, const Tunnel& tunnel,
-                 OutboundBurst& outbound);
+inline void select_home(PathContext& context, const RoutedPacket& packet, const Tunnel& tunnel,
+                        OutboundBurst& outbound) {
+  const uint32_t slot = tunnel.outbound_slot.load(std::memory_order_relaxed);
+  OutboundSa* sa = context.world->outbound_sas.at(slot);  // api::kNone is beyond the table
+  if (sa == nullptr || context.world->home_worker(slot) != context.index) [[unlikely]] {
+    leave_home(context, packet, tunnel, slot);
+    return;
+  }
+  prefetch_sa(*sa);
+  outbound.packets[outbound.count++] = {packet, &tunnel, sa};
+}
 
 // Steps 7 to 12 (and 5: match_policy needs the SA), and empties the burst.
 void encapsulate_burst(PathContext& context, OutboundBurst& outbound);

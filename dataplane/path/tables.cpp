@@ -66,7 +66,8 @@ World::World(const WorldConfig& config)
       tunnels(config.tunnels),
       inbound_sas(config.slots),
       outbound_sas(config.slots),
-      workers_(config.workers) {
+      workers_(config.workers),
+      home_mask_(std::has_single_bit(config.workers) ? config.workers - 1 : 0) {
   const size_t bytes = rte_rcu_qsbr_get_memsize(config.workers);
   qsbr_ = static_cast<rte_rcu_qsbr*>(rte_zmalloc("qsbr", bytes, RTE_CACHE_LINE_SIZE));
   if (qsbr_ == nullptr || rte_rcu_qsbr_init(qsbr_, config.workers) != 0) throw std::bad_alloc();

@@ -8,6 +8,7 @@
 #include <rte_rcu_qsbr.h>
 
 #include <atomic>
+#include <cassert>
 #include <memory>
 #include <span>
 #include <vector>
@@ -28,22 +29,25 @@ inline constexpr uint32_t kMaxAddressesPerPort = 16;
 template <typename T>
 class IdTable {
  public:
-  explicit IdTable(uint32_t capacity) : entries_(capacity) {}
+  explicit IdTable(uint32_t capacity)
+      : capacity_(capacity), entries_(std::make_unique<std::atomic<const T*>[]>(capacity)) {}
 
   // nullptr where nothing is published, or beyond the table. Any worker, valid until its next quiescent
   // state.
   const T* at(uint32_t id) const {
-    return id < entries_.size() ? entries_[id].load(std::memory_order_acquire) : nullptr;
+    return id < capacity_ ? entries_[id].load(std::memory_order_acquire) : nullptr;
   }
   // Puts `object` there, nullptr for none, and returns what was there, to be freed after a quiescent state.
-  // Manager.
+  // Manager; `id` must be inside the table.
   const T* publish(uint32_t id, const T* object) {
-    return entries_.at(id).exchange(object, std::memory_order_acq_rel);
+    assert(id < capacity_);
+    return entries_[id].exchange(object, std::memory_order_acq_rel);
   }
-  uint32_t capacity() const { return static_cast<uint32_t>(entries_.size()); }
+  uint32_t capacity() const { return capacity_; }
 
  private:
-  std::vector<std::atomic<const T*>> entries_;
+  uint32_t capacity_;
+  std::unique_ptr<std::atomic<const T*>[]> entries_;
 };
 
 // Immutable once published, but for the atomics. A port comes up in this order: device started with a pair of
@@ -113,6 +117,43 @@ class NextHopGroup {
   std::array<api::GroupMember, api::kMaxGroupMembers> members_{};
 };
 
+// A member of a group in one register.
+struct Member {
+  uint64_t bits;
+
+  static Member of(const api::GroupMember& member) {
+    return {uint64_t{member.id} << 32 | static_cast<uint8_t>(member.kind)};
+  }
+  api::MemberKind kind() const { return static_cast<api::MemberKind>(bits & 0xff); }
+  uint32_t id() const { return static_cast<uint32_t>(bits >> 32); }
+};
+
+// Groups by id. Beside a group with just one live member lies that member by value: most packets need no more
+// than that one load.
+class GroupTable {
+ public:
+  explicit GroupTable(uint32_t capacity)
+      : groups_(capacity), only_(std::make_unique<std::atomic<uint64_t>[]>(capacity)) {}
+
+  // As IdTable's.
+  const NextHopGroup* at(uint32_t id) const { return groups_.at(id); }
+  const NextHopGroup* publish(uint32_t id, const NextHopGroup* group) {
+    const NextHopGroup* old = groups_.publish(id, group);
+    const api::GroupMember* only = group != nullptr && group->live() == 1 ? group->member(0) : nullptr;
+    only_[id].store(only == nullptr ? 0 : Member::of(*only).bits, std::memory_order_release);
+    return old;
+  }
+  // The one live member; of kind 0 where there is none or there are several, or beyond the table.
+  Member only_member(uint32_t id) const {
+    return {id < capacity() ? only_[id].load(std::memory_order_acquire) : 0};
+  }
+  uint32_t capacity() const { return groups_.capacity(); }
+
+ private:
+  IdTable<NextHopGroup> groups_;
+  std::unique_ptr<std::atomic<uint64_t>[]> only_;
+};
+
 // A VRF other than the public one. The object stays until the VRF is deleted; its tables change inside.
 struct Vrf {
   uint32_t id;
@@ -149,14 +190,17 @@ class World {
   World& operator=(const World&) = delete;
 
   uint32_t workers() const { return workers_; }
-  uint32_t home_worker(uint32_t slot) const { return slot % workers_; }
+  uint32_t home_worker(uint32_t slot) const {
+    return home_mask_ + 1 == workers_ ? slot & home_mask_
+                                      : slot % workers_;  // a division takes a dozen cycles
+  }
   // Reader w is worker w. Workers are online while they run and report after every loop.
   rte_rcu_qsbr* qsbr() const { return qsbr_; }
 
   IdTable<Port> ports;
   std::atomic<const PortList*> port_list{nullptr};
   IdTable<Neighbour> neighbours;
-  IdTable<NextHopGroup> groups;
+  GroupTable groups;
   IdTable<Vrf> vrfs;
   IdTable<Tunnel> tunnels;
   // Slot s is used by home_worker(s) alone. Others may ask whether a slot is empty, and no more.
@@ -165,6 +209,7 @@ class World {
 
  private:
   uint32_t workers_;
+  uint32_t home_mask_;  // workers - 1 where that is a power of two, else 0
   rte_rcu_qsbr* qsbr_;
 };
 

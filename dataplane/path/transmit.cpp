@@ -4,33 +4,12 @@
 
 #include <rte_ethdev.h>
 
+#include <bit>
+#include <utility>
+
 namespace sallyport::dataplane {
 
 namespace {
-
-void flush_port(PathContext& context, const Port& port) {
-  PacketBuffer& buffer = context.transmit[port.id];
-  if (buffer.count == 0) return;
-  api::PortCounters& counters = context.port_counter(port.id);
-  std::array<uint32_t, kBurst> bytes;  // of the first so many packets; the driver may free what it takes
-  uint32_t total_bytes = 0;
-  for (uint32_t i = 0; i < buffer.count; ++i)
-    bytes[i] = total_bytes += buffer.packets[i]->pkt_len;
-  const uint16_t queue = static_cast<uint16_t>(context.index);
-  const uint16_t sent =
-      rte_eth_tx_burst(port.device, queue, buffer.packets.data(), static_cast<uint16_t>(buffer.count));
-  if (sent > 0) {
-    bump(counters.tx_packets, sent);
-    bump(counters.tx_bytes, bytes[sent - 1]);
-    bump(context.counters->tx_packets, sent);
-  }
-  if (sent < buffer.count) {
-    bump(counters.tx_dropped, buffer.count - sent);
-    count_drops(context, api::DropReason::kTxFull, buffer.count - sent);
-    rte_pktmbuf_free_bulk(&buffer.packets[sent], buffer.count - sent);
-  }
-  buffer.count = 0;
-}
 
 void to_manager(PathContext& context, rte_mbuf* packet) {
   if (rte_ring_sp_enqueue(context.rings->exceptions(context.index), packet) != 0) {
@@ -64,36 +43,40 @@ PathLimits default_limits() {
   return limits;
 }
 
-void send_frame(PathContext& context, uint32_t port_id, rte_mbuf* frame) {
-  const Port* port = context.world->ports.at(port_id);
-  if (port == nullptr || !port->link_up.load(std::memory_order_relaxed)) {
-    drop(context, frame, api::DropReason::kLinkDown);
-    return;
+void flush_port(PathContext& context, const Port& port) {
+  PacketBuffer& buffer = context.transmit[port.id];
+  const auto count = static_cast<uint16_t>(std::exchange(buffer.count, 0));
+  uint64_t bytes = std::exchange(buffer.bytes, 0);
+  if (count == 0) return;
+  api::PortCounters& counters = context.port_counter(port.id);
+  const uint16_t sent =
+      rte_eth_tx_burst(port.device, static_cast<uint16_t>(context.index), buffer.packets.data(), count);
+  if (sent < count) [[unlikely]] {
+    for (uint16_t i = sent; i < count; ++i)
+      bytes -= buffer.packets[i]->pkt_len;
+    bump(counters.tx_dropped, count - sent);
+    count_drops(context, api::DropReason::kTxFull, count - sent);
+    rte_pktmbuf_free_bulk(&buffer.packets[sent], count - sent);
   }
-  PacketBuffer& buffer = context.transmit[port_id];
-  buffer.packets[buffer.count++] = frame;
-  if (buffer.count == kBurst) flush_port(context, *port);
+  bump(counters.tx_packets, sent);
+  bump(counters.tx_bytes, bytes);
+  bump(context.counters->tx_packets, sent);
 }
 
-void send_to_neighbour(PathContext& context, uint32_t neighbour_id, rte_mbuf* packet) {
-  const Neighbour* neighbour = context.world->neighbours.at(neighbour_id);
+void send_to_unready_neighbour(PathContext& context, const Neighbour* neighbour, uint32_t neighbour_id,
+                               rte_mbuf* packet) {
   if (neighbour == nullptr) {
     drop(context, packet, api::DropReason::kNeighbourUnresolved);
-    return;
-  }
-  if (!neighbour->resolved) {
+  } else if (!neighbour->resolved) {
     await_neighbour(context, neighbour->port_id, neighbour_id, neighbour->address_be, packet);
-    return;
-  }
-  if (!prepend_ethernet(packet, neighbour->rewrite)) {
+  } else {
     drop(context, packet, api::DropReason::kNoRoom);
-    return;
   }
-  send_frame(context, neighbour->port_id, packet);
 }
 
 void flush_transmit(PathContext& context) {
-  for (uint32_t port_id = 0; port_id < api::kMaxPorts; ++port_id) {
+  for (uint64_t ports = std::exchange(context.transmit_ports, 0); ports != 0; ports &= ports - 1) {
+    const auto port_id = static_cast<uint32_t>(std::countr_zero(ports));
     PacketBuffer& buffer = context.transmit[port_id];
     if (buffer.count == 0) continue;
     if (const Port* port = context.world->ports.at(port_id)) {
@@ -103,7 +86,7 @@ void flush_transmit(PathContext& context) {
     // Taken away since the packets were buffered.
     count_drops(context, api::DropReason::kLinkDown, buffer.count);
     rte_pktmbuf_free_bulk(buffer.packets.data(), buffer.count);
-    buffer.count = 0;
+    buffer.count = buffer.bytes = 0;
   }
 }
 

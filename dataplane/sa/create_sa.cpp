@@ -29,12 +29,16 @@ SaLimits limits_of(const api::Lifetimes& lifetimes) {
           limit(lifetimes.hard_bytes)};
 }
 
+bool has_limits(const api::Lifetimes& lifetimes) {
+  return (lifetimes.soft_packets | lifetimes.soft_bytes | lifetimes.hard_packets | lifetimes.hard_bytes) != 0;
+}
+
 Refusal check_common(uint32_t spi, const api::SaKeys& keys, const api::Address& local,
                      const api::Address& remote) {
   if (spi < kMinSpi) return {api::Error::kInvalid, "SPIs below 256 are reserved"};
-  const EspShape shape = esp_shape(keys.algorithm);
-  if (shape.key_bytes == 0) return {api::Error::kUnsupported, "this build does not know the algorithm"};
-  if (keys.key_bytes != shape.key_bytes || keys.integrity_key_bytes != 0) {
+  const KeySizes sizes = key_sizes(keys.algorithm);
+  if (sizes.key_bytes == 0) return {api::Error::kUnsupported, "this build does not know the algorithm"};
+  if (keys.key_bytes != sizes.key_bytes || keys.integrity_key_bytes != 0) {
     return {api::Error::kInvalid, "the key's size is wrong for the algorithm"};
   }
   if (local.family != api::Family::kIpv4 || remote.family != api::Family::kIpv4) {
@@ -106,11 +110,14 @@ Refusal create_inbound_sa(const api::SetInboundSa& message, api::InboundRow& row
   made->spi = message.spi;
   made->slot = message.spi & api::kSlotMask;
   made->tunnel_id = message.tunnel_id;
+  made->algorithm = message.keys.algorithm;
   made->shape = esp_shape(message.keys.algorithm);
+  made->salt = made->key.salt();
   made->esn = message.esn != 0;
   made->encap.store(message.encap != 0, std::memory_order_relaxed);
   made->row = &row;
   made->limits = limits_of(message.lifetimes);
+  made->limited = has_limits(message.lifetimes);
   uint32_t remote_be;
   std::memcpy(&remote_be, message.remote.bytes.data(), sizeof(remote_be));
   made->remote.store(uint64_t{remote_be} << 32 | message.remote_port, std::memory_order_relaxed);
@@ -138,15 +145,18 @@ Refusal create_outbound_sa(const api::SetOutboundSa& message, api::OutboundRow& 
   made->spi = message.spi;
   made->slot = message.slot;
   made->tunnel_id = message.tunnel_id;
+  made->algorithm = message.keys.algorithm;
   made->shape = esp_shape(message.keys.algorithm);
+  made->salt = made->key.salt();
   made->esn = message.esn != 0;
   made->row = &row;
   made->outer.store(outer, std::memory_order_relaxed);
   made->limits = limits_of(message.lifetimes);
+  made->limited = has_limits(message.lifetimes);
   made->last_sequence = made->esn ? kLastExtendedSequence : kLastShortSequence;
   made->soft_sequence = made->last_sequence - kSoftMargin;
   const uint64_t first = resumed ? row.reserved_sequence.load(std::memory_order_relaxed) : 1;
-  made->next_sequence = made->reserved_end = std::max<uint64_t>(first, 1);
+  made->next_sequence = made->reserved_end = made->check_sequence = std::max<uint64_t>(first, 1);
   if (!resumed) reset_row(row, row.reserved_sequence, 1, message.spi);
   sa = std::move(made);
   return {};

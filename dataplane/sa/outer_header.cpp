@@ -8,6 +8,8 @@
 
 #include <cstring>
 
+#include "dataplane/packet/ipv4.h"
+
 namespace sallyport::dataplane {
 
 namespace {
@@ -19,6 +21,16 @@ uint32_t ipv4_of(const api::Address& address) {
   uint32_t value_be;
   std::memcpy(&value_be, address.bytes.data(), sizeof(value_be));
   return value_be;
+}
+
+// The first 8 bytes of an IPv4 header, in memory order, with this TOS and DF bit and else zero.
+uint64_t first_bytes(uint8_t tos, bool df) {
+  rte_ipv4_hdr header{};
+  header.type_of_service = tos;
+  header.fragment_offset = df ? RTE_BE16(RTE_IPV4_HDR_DF_FLAG) : 0;
+  uint64_t bytes;
+  std::memcpy(&bytes, &header, sizeof bytes);
+  return bytes;
 }
 
 }  // namespace
@@ -49,11 +61,12 @@ api::Error make_outer_header(const OuterEndpoints& endpoints, const OuterPolicy&
     header.size_bytes += sizeof(rte_udp_hdr);
   }
   header.encap = endpoints.encap;
-  header.df = policy.df;
-  header.dscp_policy = policy.dscp_policy;
-  header.tos = static_cast<uint8_t>(policy.dscp << 2);
-  header.local = endpoints.local;
-  header.remote = endpoints.remote;
+  header.policy = policy;
+  header.inherited_mask = first_bytes(policy.dscp_policy == api::DscpPolicy::kSet ? kEcnMask : 0xff,
+                                      policy.df == api::DfPolicy::kCopy);
+  header.fixed_bits =
+      first_bytes(policy.dscp_policy == api::DscpPolicy::kSet ? static_cast<uint8_t>(policy.dscp << 2) : 0,
+                  policy.df == api::DfPolicy::kSet);
   return api::Error::kNone;
 }
 

@@ -15,6 +15,7 @@ struct OuterPolicy {
   api::DfPolicy df = api::DfPolicy::kCopy;
   api::DscpPolicy dscp_policy = api::DscpPolicy::kCopy;
   uint8_t dscp = 0;  // 0 .. 63, for DscpPolicy::kSet
+  bool operator==(const OuterPolicy&) const = default;
 };
 
 // Where an SA's packets go (SetOutboundSa, UpdateSa).
@@ -26,16 +27,16 @@ struct OuterEndpoints {
 
 struct alignas(64) OuterHeader {
   std::array<uint8_t, 32> bytes;  // IPv4 [UDP]: version, TTL 64, protocol, addresses, ports; the rest zero
-  uint8_t size_bytes;             // 20 or 28
-  bool encap;
-  api::DfPolicy df;
-  api::DscpPolicy dscp_policy;
-  uint8_t tos;  // DscpPolicy::kSet: the DSCP, in place in the TOS byte
+  // Of the header's first 8 bytes, in memory order: what comes from the inner header, and what the policy
+  // sets.
+  uint64_t inherited_mask, fixed_bits;
   uint32_t
-      checksum_sum;  // one's complement sum, in memory order, of the header with its variable fields zero
-  api::Address local, remote;  // as given, for dumps
+      checksum_sum;    // one's complement sum, in memory order, of the header with its variable fields zero
+  uint8_t size_bytes;  // 20 or 28
+  bool encap;
+  OuterPolicy policy;
 };
-static_assert(sizeof(OuterHeader) == 128);
+static_assert(sizeof(OuterHeader) == 64);
 
 // kUnsupported for anything but IPv4, kInvalid for a zero address, DSCP over 63, or encap without ports.
 api::Error make_outer_header(const OuterEndpoints& endpoints, const OuterPolicy& policy, OuterHeader& header);

@@ -2,15 +2,14 @@
 // Sequence numbers, lifetimes and counters of SAs: the hot steps. Home worker.
 #include "dataplane/sa/sa.h"
 
+#include <algorithm>
+
 namespace sallyport::dataplane {
 
 namespace {
 
 uint64_t peek(const api::Counter& counter) {
   return counter.load(std::memory_order_relaxed);
-}
-void put(api::Counter& counter, uint64_t value) {
-  counter.store(value, std::memory_order_relaxed);
 }
 
 template <typename Sa>
@@ -29,9 +28,7 @@ api::DropReason count(Sa& sa, uint32_t inner_bytes, uint64_t now_ns) {
     tell(sa, packets >= limits.hard_packets ? kHardPackets : kHardBytes);
     return api::DropReason::kHardLifetime;
   }
-  put(sa.row->packets, packets + 1);
-  put(sa.row->bytes, bytes + inner_bytes);
-  put(sa.row->last_use_ns, now_ns);
+  count_packet(*sa.row, inner_bytes, now_ns);
   if (packets + 1 >= limits.soft_packets) [[unlikely]]
     tell(sa, kSoftPackets);
   if (bytes + inner_bytes >= limits.soft_bytes) [[unlikely]]
@@ -39,9 +36,18 @@ api::DropReason count(Sa& sa, uint32_t inner_bytes, uint64_t now_ns) {
   return kKeep;
 }
 
+// The first number from which on there is more to do than to count: the end of the reservation, the soft
+// limit until it was told, the end of all; every number where packets or bytes are limited.
+uint64_t next_check(const OutboundSa& sa) {
+  if (sa.limited) return 0;
+  uint64_t check = std::min(sa.reserved_end, sa.last_sequence + 1);
+  if ((sa.told & kSoftSequence) == 0) check = std::min(check, sa.soft_sequence);
+  return check;
+}
+
 }  // namespace
 
-Sequence assign_sequence(OutboundSa& sa, uint32_t inner_bytes, uint64_t now_ns) {
+Sequence assign_checked_sequence(OutboundSa& sa, uint32_t inner_bytes, uint64_t now_ns) {
   const uint64_t number = sa.next_sequence;
   if (number > sa.last_sequence) [[unlikely]] {
     tell(sa, kHardSequence);
@@ -55,13 +61,13 @@ Sequence assign_sequence(OutboundSa& sa, uint32_t inner_bytes, uint64_t now_ns) 
     sa.reserved_end = number + api::kSequenceReservation;
     sa.row->reserved_sequence.store(sa.reserved_end, std::memory_order_release);
   }
-  if (number >= sa.soft_sequence) [[unlikely]]
-    tell(sa, kSoftSequence);
+  if (number >= sa.soft_sequence) tell(sa, kSoftSequence);
+  sa.check_sequence = next_check(sa);
   sa.next_sequence = number + 1;
   return {number, kKeep};
 }
 
-api::DropReason count_inbound(InboundSa& sa, uint32_t inner_bytes, uint64_t now_ns) {
+api::DropReason count_limited(InboundSa& sa, uint32_t inner_bytes, uint64_t now_ns) {
   return count(sa, inner_bytes, now_ns);
 }
 

@@ -43,68 +43,85 @@ struct SaLimits {
 };
 
 struct alignas(64) InboundSa {
-  // Line 0: every packet. Writer: manager before publication; where another is named, that one after.
+  // Line 0: all that a packet needs. Writer: manager before publication; where another is named, that one
+  // after.
   uint32_t spi;
   uint32_t tunnel_id;
+  api::InboundRow* row;
+  const SelectorSet* selectors = nullptr;  // nullptr: all match. Owner: whoever installs the SA; outlives it
+  uint32_t salt;
+  api::Algorithm algorithm;
   EspShape shape;
   bool esn;
-  uint8_t due = 0;                 // SaNotice bits to tell; writer: home worker
-  uint8_t told = 0;                // SaNotice bits that were due once; writer: home worker
-  std::atomic<bool> encap{false};  // writer: manager (UpdateSa)
-  api::InboundRow* row;
-  const SelectorSet* selectors = nullptr;  // owner: whoever installs the SA; outlives it
-  ReplayWindow window;                     // writer: home worker
+  bool limited;                         // by packets or bytes: `limits` are to be looked at
+  uint8_t vrf_id;                       // of the tunnel, which keeps it for life
+  std::atomic<bool> encap{false};       // writer: manager (UpdateSa)
+  uint8_t due = 0;                      // SaNotice bits to tell; writer: home worker
+  SaOpening opening = SaOpening::kNew;  // writer: home worker
+  ReplayWindow window;                  // writer: home worker
 
-  // Line 1: every packet, read; then NAT-T: the peer's address (network order, high half) and port (host
-  // order, low half) as sallyportd last told us (writer: manager) and as last reported in PeerMoved (writer:
-  // home worker).
+  // Line 1. NAT-T: the peer's address (network order, high half) and port (host order, low half) as
+  // sallyportd last told us (writer: manager) and as last reported in PeerMoved (writer: home worker).
   SaLimits limits;
   std::atomic<uint64_t> remote{0};
   uint64_t remote_reported = 0;
   uint64_t reported_ns = 0;  // when; writer: home worker
   uint32_t slot;
-  SaOpening opening = SaOpening::kNew;  // writer: home worker
+  uint8_t told = 0;  // SaNotice bits that were due once; writer: home worker
   uint8_t reserved[3] = {};
 
   alignas(64) CipherKey key;
 };
-static_assert(offsetof(InboundSa, limits) == 64 && offsetof(InboundSa, key) == 128 &&
-              sizeof(InboundSa) == 1216);
+static_assert(offsetof(InboundSa, window) == 40 && offsetof(InboundSa, limits) == 64 &&
+              offsetof(InboundSa, key) == 128 && sizeof(InboundSa) == 1216);
+static_assert(api::kMaxVrfs <= 256);
 
 struct alignas(64) OutboundSa {
-  // Line 0: every packet. Writer: manager before publication; where another is named, that one after.
+  // Line 0: all that a packet needs. Writer: manager before publication; where another is named, that one
+  // after.
   uint32_t spi;
-  uint32_t tunnel_id;
-  EspShape shape;
-  bool esn;
-  uint8_t due = 0;   // SaNotice bits to tell; writer: home worker
-  uint8_t told = 0;  // SaNotice bits that were due once; writer: home worker
+  uint32_t salt;
   api::OutboundRow* row;
   // Writer: manager, which replaces it whole and reclaims the old one by QSBR. Owner: whoever installs the
   // SA.
   std::atomic<const OuterHeader*> outer{nullptr};
-  const SelectorSet* selectors = nullptr;  // owner: whoever installs the SA; outlives it
+  const SelectorSet* selectors = nullptr;  // nullptr: all match. Owner: whoever installs the SA; outlives it
   uint64_t next_sequence;                  // the next one to use; writer: home worker
-  uint64_t reserved_end;                   // numbers below it are reserved in the row; writer: home worker
+  uint64_t check_sequence;  // numbers from it on need more than counting (0: all do); writer: home worker
+  api::Algorithm algorithm;
+  EspShape shape;
+  bool esn;
+  bool limited;      // by packets or bytes: `limits` are to be looked at
+  uint8_t due = 0;   // SaNotice bits to tell; writer: home worker
+  uint8_t told = 0;  // SaNotice bits that were due once; writer: home worker
 
-  // Line 1: every packet, read.
-  uint64_t soft_sequence;  // the number at which to tell
-  uint64_t last_sequence;  // the last that may be used
+  // Line 1.
+  alignas(64) uint64_t soft_sequence;  // the number at which to tell
+  uint64_t last_sequence;              // the last that may be used
+  uint64_t reserved_end;               // numbers below it are reserved in the row; writer: home worker
   SaLimits limits;
   uint32_t slot;
-  uint32_t reserved[3] = {};
+  uint32_t tunnel_id;
 
   alignas(64) CipherKey key;
 };
 static_assert(offsetof(OutboundSa, soft_sequence) == 64 && offsetof(OutboundSa, key) == 128);
 static_assert(sizeof(OutboundSa) == 1216);
 
-// Fetches what the steps for a packet of this SA will read; a few packets ahead of them.
+// Fetches line 0, which all steps for a packet of this SA read.
 template <typename Sa>
 inline void prefetch_sa(const Sa& sa) {
   rte_prefetch0(&sa);
-  rte_prefetch0(&sa.slot);
-  rte_prefetch0(sa.key.schedule());
+}
+
+// Fetches what line 0 leads to, but for the key: CryptoEngine sees to that.
+inline void prefetch_state(const InboundSa& sa) {
+  rte_prefetch0(sa.row);
+  sa.window.prefetch();
+}
+inline void prefetch_state(const OutboundSa& sa) {
+  rte_prefetch0(sa.row);
+  rte_prefetch0(sa.outer.load(std::memory_order_relaxed));
 }
 
 struct SaDeleter {
@@ -137,12 +154,39 @@ struct Sequence {
   api::DropReason drop;  // kKeep, kSequenceExhausted or kHardLifetime
 };
 
+// Counts a packet whatever the limits say.
+template <typename Row>
+inline void count_packet(Row& row, uint32_t inner_bytes, uint64_t now_ns) {
+  const auto put = [](api::Counter& counter, uint64_t value) {
+    counter.store(value, std::memory_order_relaxed);
+  };
+  put(row.packets, row.packets.load(std::memory_order_relaxed) + 1);
+  put(row.bytes, row.bytes.load(std::memory_order_relaxed) + inner_bytes);
+  put(row.last_use_ns, now_ns);
+}
+
+// The cold halves of the two functions below.
+[[gnu::cold]] Sequence assign_checked_sequence(OutboundSa& sa, uint32_t inner_bytes, uint64_t now_ns);
+[[gnu::cold]] api::DropReason count_limited(InboundSa& sa, uint32_t inner_bytes, uint64_t now_ns);
+
 // Takes the next sequence number (RFC 4303 section 3.3.3) and counts a packet of `inner_bytes`. Raises the
 // row's reservation before a number beyond it is used. May set bits in `due`.
-Sequence assign_sequence(OutboundSa& sa, uint32_t inner_bytes, uint64_t now_ns);
+inline Sequence assign_sequence(OutboundSa& sa, uint32_t inner_bytes, uint64_t now_ns) {
+  const uint64_t number = sa.next_sequence;
+  if (number >= sa.check_sequence) [[unlikely]]
+    return assign_checked_sequence(sa, inner_bytes, now_ns);
+  count_packet(*sa.row, inner_bytes, now_ns);
+  sa.next_sequence = number + 1;
+  return {number, kKeep};
+}
 
 // Counts a verified packet of `inner_bytes`; kKeep, or kHardLifetime once a hard limit is reached. May set
 // bits in `due`.
-api::DropReason count_inbound(InboundSa& sa, uint32_t inner_bytes, uint64_t now_ns);
+inline api::DropReason count_inbound(InboundSa& sa, uint32_t inner_bytes, uint64_t now_ns) {
+  if (sa.limited) [[unlikely]]
+    return count_limited(sa, inner_bytes, now_ns);
+  count_packet(*sa.row, inner_bytes, now_ns);
+  return kKeep;
+}
 
 }  // namespace sallyport::dataplane

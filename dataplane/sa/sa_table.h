@@ -4,8 +4,9 @@
 #pragma once
 
 #include <atomic>
+#include <cassert>
 #include <cstdint>
-#include <vector>
+#include <memory>
 
 #include "dataplane/api/messages.h"
 
@@ -14,11 +15,11 @@ namespace sallyport::dataplane {
 template <typename Sa>
 class SaTable {
  public:
-  explicit SaTable(uint32_t slots) : slots_(slots) {}
+  explicit SaTable(uint32_t slots) : slots_(slots), entries_(std::make_unique<std::atomic<Sa*>[]>(slots)) {}
 
   // nullptr where the slot is empty or beyond the table. Worker.
   Sa* at(uint32_t slot) const {
-    return slot < slots_.size() ? slots_[slot].load(std::memory_order_acquire) : nullptr;
+    return slot < slots_ ? entries_[slot].load(std::memory_order_acquire) : nullptr;
   }
   // By the whole SPI (host order), of which the low kSlotBits are the slot. Worker; inbound SAs.
   Sa* find(uint32_t spi) const {
@@ -28,12 +29,16 @@ class SaTable {
 
   // Puts `sa` there, nullptr for none, and returns what was there. Manager. The slot must be inside the
   // table.
-  Sa* publish(uint32_t slot, Sa* sa) { return slots_.at(slot).exchange(sa, std::memory_order_acq_rel); }
+  Sa* publish(uint32_t slot, Sa* sa) {
+    assert(slot < slots_);
+    return entries_[slot].exchange(sa, std::memory_order_acq_rel);
+  }
 
-  uint32_t slots() const { return static_cast<uint32_t>(slots_.size()); }
+  uint32_t slots() const { return slots_; }
 
  private:
-  std::vector<std::atomic<Sa*>> slots_;
+  uint32_t slots_;
+  std::unique_ptr<std::atomic<Sa*>[]> entries_;
 };
 
 }  // namespace sallyport::dataplane

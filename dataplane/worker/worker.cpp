@@ -42,8 +42,10 @@ uint32_t poll_ports(PathContext& context) {
         rte_eth_rx_burst(port->device, static_cast<uint16_t>(context.index), frames.data(), kBurst);
     if (count == 0) continue;
     uint64_t bytes = 0;
-    for (uint16_t i = 0; i < count; ++i)
+    for (uint16_t i = 0; i < count; ++i) {
+      rte_prefetch0(rte_pktmbuf_mtod(frames[i], const void*));
       bytes += frames[i]->pkt_len;
+    }
     api::PortCounters& counters = context.port_counter(port->id);
     bump(counters.rx_packets, count);
     bump(counters.rx_bytes, bytes);
@@ -61,7 +63,7 @@ uint32_t poll_ports(PathContext& context) {
 void take_handover(PathContext& context, rte_mbuf* packet, InboundBurst& inbound, OutboundBurst& outbound) {
   const PacketMeta& meta = meta_of(packet);
   if (meta.kind == MetaKind::kHandoverInbound) {
-    inbound.packets[inbound.count++] = {packet, meta.esp_offset_bytes};
+    find_slot(context, packet, meta.esp_offset_bytes, inbound);
     return;
   }
   const Tunnel* tunnel = context.world->tunnels.at(meta.tunnel_id);
@@ -70,8 +72,8 @@ void take_handover(PathContext& context, rte_mbuf* packet, InboundBurst& inbound
     return;
   }
   // Where the tunnel has moved to an SA of another home meanwhile, the packet moves on.
-  select_home(context, {packet, meta.vrf_id, meta.port_id, static_cast<Origin>(meta.origin)}, *tunnel,
-              outbound);
+  const auto origin = static_cast<Origin>(meta.origin);
+  select_home(context, make_routed(packet, meta.vrf_id, meta.port_id, origin), *tunnel, outbound);
 }
 
 // `drained`: whether every ring was empty at its end.
@@ -112,7 +114,7 @@ uint32_t poll_injections(PathContext& context) {
     } else if (const api::DropReason reason = fit_ipv4(packet); reason != kKeep) {
       drop(context, packet, reason);
     } else {
-      routed[routed_count++] = {packet, meta.vrf_id, api::kNone, Origin::kMirror};
+      routed[routed_count++] = make_routed(packet, meta.vrf_id, kNoPort, Origin::kMirror);
     }
   }
   if (routed_count > 0) forward_burst(context, {routed.data(), routed_count});

@@ -94,15 +94,19 @@ class EspTest : public ::testing::Test {
       item.sequence = sequence.number;
       item.drop = sequence.drop;
     }
-    prepare_encapsulation(items, jobs);
+    for (size_t i = 0; i < items.size(); ++i)
+      prepare_encapsulation(items[i], jobs[i]);
     engine_->encrypt(jobs);
-    finish_encapsulation(items, jobs);
+    for (size_t i = 0; i < items.size(); ++i)
+      finish_encapsulation(items[i], jobs[i]);
   }
   void decapsulate(std::vector<DecapPacket>& items) {
     std::vector<CryptoJob> jobs(items.size());
-    prepare_decapsulation(items, jobs);
+    for (size_t i = 0; i < items.size(); ++i)
+      prepare_decapsulation(items[i], jobs[i]);
     engine_->decrypt(jobs);
-    finish_decapsulation(items, jobs, kNow);
+    for (size_t i = 0; i < items.size(); ++i)
+      finish_decapsulation(items[i], jobs[i], kNow);
   }
 
   DecapPacket decap_item(rte_mbuf* packet) {

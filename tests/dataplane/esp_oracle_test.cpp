@@ -131,9 +131,11 @@ TEST_F(EspMixTest, OneBurstMixesKeysAndDrops) {
     items.push_back({to_packet(ipv4_of_size(40 + i)), sa, assign_sequence(*sa, 1, kNow).number, kKeep});
     if (i % 7 == 3) items.back().drop = api::DropReason::kTtlExpired;
   }
-  prepare_encapsulation(items, jobs);
+  for (size_t i = 0; i < items.size(); ++i)
+    prepare_encapsulation(items[i], jobs[i]);
   engine_->encrypt(jobs);
-  finish_encapsulation(items, jobs);
+  for (size_t i = 0; i < items.size(); ++i)
+    finish_encapsulation(items[i], jobs[i]);
   for (size_t i = 0; i < items.size(); ++i) {
     const PacketPtr packet(items[i].packet);
     if (i % 7 == 3) {

@@ -207,6 +207,7 @@ InboundSa& Gateway::add_inbound(const OracleSa& sa, uint32_t tunnel_id, const Se
       create_inbound_sa(message, inbound_rows_.at(slot), *engine_, SOCKET_ID_ANY, created);
   EXPECT_EQ(refusal.error, api::Error::kNone) << refusal.text;
   created->slot = slot;
+  created->vrf_id = static_cast<uint8_t>(world.tunnels.at(tunnel_id)->vrf_id);
   created->selectors = selectors;
   world.inbound_sas.publish(slot, created.get());
   inbound_sas_.push_back(std::move(created));

@@ -42,6 +42,7 @@ TEST_F(PathTest, InboundSasAreReplacedUnderRunningWorkers) {
       InboundSaPtr created;
       ASSERT_EQ(create_inbound_sa(message, rows[slot], *engine, SOCKET_ID_ANY, created).error,
                 api::Error::kNone);
+      created->vrf_id = kVrf;
       ASSERT_EQ(a.gateway.world.inbound_sas.publish(slot, created.get()), nullptr);
       for (uint64_t sequence = 1; sequence <= 3; ++sequence, ++sent)
         a.from_outside(seal(sa, sequence, ipv4_of_size(100, {kHostB, kHostA})), queue);

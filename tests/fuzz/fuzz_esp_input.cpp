@@ -89,9 +89,11 @@ void inspect_inner(const rte_mbuf* packet) {
 void run(rte_mbuf* packet, InboundSa& sa, uint16_t esp_offset) {
   std::array<DecapPacket, 1> items = {{{packet, &sa, esp_offset, 0, 0, kKeep}}};
   std::array<CryptoJob, 1> jobs;
-  prepare_decapsulation(items, jobs);
+  for (size_t i = 0; i < items.size(); ++i)
+    prepare_decapsulation(items[i], jobs[i]);
   world().engine->decrypt(jobs);
-  finish_decapsulation(items, jobs, 1);
+  for (size_t i = 0; i < items.size(); ++i)
+    finish_decapsulation(items[i], jobs[i], 1);
   if (items[0].drop == kKeep) inspect_inner(items[0].packet);
   rte_pktmbuf_free(items[0].packet);
 }
@@ -134,7 +136,7 @@ void sealed(const uint8_t* data, size_t size, uint8_t tos) {
   jobs[0].text = start + kOuterBytes + kEspBytes;
   jobs[0].text_bytes = static_cast<uint32_t>(text_bytes);
   jobs[0].aad_bytes = 8;
-  jobs[0].icv_bytes = kIcvBytes;
+  jobs[0].algorithm = sa->algorithm;
   std::memcpy(jobs[0].aad.data(), aad.data(), aad.size());
   world().engine->encrypt(jobs);
   require(jobs[0].ok);
