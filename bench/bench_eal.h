@@ -18,15 +18,18 @@ namespace sallyport::bench {
 
 inline constexpr uint16_t kBufferBytes = RTE_PKTMBUF_HEADROOM + 2048;
 
-inline bool start_eal(const char* program) {
-  std::array<const char*, 8> arguments = {program,
-                                          "--no-huge",
-                                          "-m",
-                                          "256",
-                                          "--no-pci",
-                                          "--no-shconf",
-                                          "--no-telemetry",
-                                          "--log-level=lib.*:error"};
+enum class Pages { kOrdinary, kHuge };
+
+// `memory_mb`: as text.
+inline bool start_eal(const char* program, Pages pages = Pages::kOrdinary, const char* memory_mb = "256") {
+  std::vector<const char*> arguments = {program,
+                                        "-m",
+                                        memory_mb,
+                                        "--no-pci",
+                                        "--no-shconf",
+                                        "--no-telemetry",
+                                        "--log-level=lib.*:error",
+                                        pages == Pages::kHuge ? "--in-memory" : "--no-huge"};
   return rte_eal_init(static_cast<int>(arguments.size()), const_cast<char**>(arguments.data())) >= 0;
 }
 
@@ -54,9 +57,13 @@ class CycleClock {
   std::vector<uint64_t> samples_;
 };
 
-inline int run_benchmarks(int argc, char** argv) {
-  if (!start_eal(argv[0])) {
-    std::fputs("EAL did not start\n", stderr);
+inline int run_benchmarks(int argc, char** argv, Pages pages = Pages::kOrdinary,
+                          const char* memory_mb = "256") {
+  if (!start_eal(argv[0], pages, memory_mb)) {
+    std::fputs(pages == Pages::kHuge
+                   ? "EAL did not start: are enough hugepages free (sysctl vm.nr_hugepages)?\n"
+                   : "EAL did not start\n",
+               stderr);
     return 1;
   }
   benchmark::Initialize(&argc, argv);

@@ -90,9 +90,11 @@ struct Rig {
       item.sequence = sequence.number;
       item.drop = sequence.drop;
     }
-    prepare_encapsulation(encap, jobs);
+    for (size_t i = 0; i < kBurst; ++i)
+      prepare_encapsulation(encap[i], jobs[i]);
     engine->encrypt({jobs.data(), kBurst});
-    finish_encapsulation(encap, jobs);
+    for (size_t i = 0; i < kBurst; ++i)
+      finish_encapsulation(encap[i], jobs[i]);
   }
 
   // Remembers the burst as sent, to be received again and again.
@@ -113,9 +115,11 @@ struct Rig {
         {reinterpret_cast<uint64_t*>(inbound.get() + 1), ReplayWindow::words_for(kReplayWindow)});
   }
   void receive() {
-    prepare_decapsulation(decap, jobs);
+    for (size_t i = 0; i < kBurst; ++i)
+      prepare_decapsulation(decap[i], jobs[i]);
     engine->decrypt({jobs.data(), kBurst});
-    finish_decapsulation(decap, jobs, 1);
+    for (size_t i = 0; i < kBurst; ++i)
+      finish_decapsulation(decap[i], jobs[i], 1);
   }
 
   const uint32_t inner_bytes;
