@@ -17,6 +17,7 @@
 #include "dataplane/manager/hardening.h"
 #include "dataplane/manager/manager.h"
 #include "dataplane/manager/options.h"
+#include "dataplane/manager/table_limits.h"
 #include "dataplane/worker/worker.h"
 
 namespace sallyport::dataplane {
@@ -87,7 +88,7 @@ Failure serve(const Options& options, SharedStateFile& state, std::unique_ptr<Ap
   const auto worker_count = static_cast<uint32_t>(options.worker_cores.size());
   const auto engine = CryptoEngine::create();
   if (!engine) return {api::Error::kUnsupported, "this CPU lacks AES-NI, which the crypto library needs"};
-  World world(WorldConfig{.workers = worker_count, .slots = options.slots});
+  World world(world_config_for(worker_count, options.slots));
   const auto rings = Rings::create(RingsConfig{.workers = worker_count});
   if (!rings) return {api::Error::kExhausted, "no memory for the rings between workers; give more --memory"};
   PacketPools pools(options.memory_mb, options.max_mtu_bytes);

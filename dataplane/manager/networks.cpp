@@ -5,6 +5,7 @@
 
 #include "dataplane/manager/codec.h"
 #include "dataplane/manager/dump.h"
+#include "dataplane/manager/table_limits.h"
 
 namespace sallyport::dataplane {
 namespace {
@@ -43,7 +44,8 @@ Failure Networks::set_vrf(const api::SetVrf& message) {
     return success();
   }
   auto vrf = std::make_unique<Vrf>();
-  const FibConfig config{.vrf_id = message.vrf_id, .qsbr = context_.world.qsbr()};
+  const FibConfig config =
+      fib_config_for(message.vrf_id, context_.world.inbound_sas.slots(), context_.world.qsbr());
   vrf->id = message.vrf_id;
   vrf->fib4 = Ipv4Fib::create(config);
   if (!vrf->fib4)

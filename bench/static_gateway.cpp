@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "bench/static_gateway.h"
+
+namespace sallyport::bench {
+namespace {
+
+constexpr uint16_t kMtuBytes = 1500;
+
+api::Address address(uint32_t host_order) {
+  api::Address result{};
+  result.family = api::Family::kIpv4;
+  for (size_t i = 0; i < 4; ++i)
+    result.bytes.at(i) = static_cast<uint8_t>(host_order >> (24 - 8 * i));
+  return result;
+}
+
+template <size_t kSize>
+void set_text(std::array<char, kSize>& field, const std::string& text) {
+  if (text.size() >= kSize)
+    throw ApiError(text + ": longer than " + std::to_string(kSize - 1) + " characters");
+  field = {};
+  text.copy(field.data(), kSize - 1);
+}
+
+void set_port(ApiClient& client, uint32_t id, uint32_t vrf, const char* name, const std::string& device,
+              uint32_t own_address) {
+  auto port = make_message<api::SetPort>(api::Type::kSetPort);
+  port.port_id = id;
+  port.vrf_id = vrf;
+  port.mtu_bytes = kMtuBytes;
+  set_text(port.name, name);
+  set_text(port.device, device);
+  client.submit(port);
+  auto own = make_message<api::SetAddress>(api::Type::kSetAddress);
+  own.port_id = id;
+  own.address = address(own_address);
+  client.submit(own);
+}
+
+void set_neighbour(ApiClient& client, uint32_t id, uint32_t port, uint32_t ip, const api::Mac& mac) {
+  auto neighbour = make_message<api::SetNeighbour>(api::Type::kSetNeighbour);
+  neighbour.neighbour_id = id;
+  neighbour.port_id = port;
+  neighbour.address = address(ip);
+  neighbour.mac = mac;
+  client.submit(neighbour);
+}
+
+void set_group(ApiClient& client, uint32_t id, const std::string& name, const api::GroupMember& member) {
+  auto group = make_message<api::SetGroup>(api::Type::kSetGroup);
+  group.group_id = id;
+  group.vrf_id = kVrf;
+  group.member_count = 1;
+  group.members[0] = member;
+  set_text(group.name, name);
+  client.submit(group);
+}
+
+void set_route(ApiClient& client, uint32_t prefix, uint8_t length, uint32_t group) {
+  auto route = make_message<api::SetRoute>(api::Type::kSetRoute);
+  route.vrf_id = kVrf;
+  route.group_id = group;
+  route.prefix.address = address(prefix);
+  route.prefix.length = length;
+  client.submit(route);
+}
+
+api::Selector any_ipv4() {
+  api::Selector selector{};
+  selector.family = api::Family::kIpv4;
+  selector.port_to = 0xffff;
+  selector.to = {0xff, 0xff, 0xff, 0xff};
+  return selector;
+}
+
+template <typename Sa>
+void fill(Sa& sa, const StaticGateway& gateway, const SaPair& pair) {
+  sa.spi = spi_of(pair);
+  sa.tunnel_id = site_ids(pair.site).tunnel;
+  sa.esn = gateway.esn;
+  sa.keys = keys_of(gateway, pair.site);
+  sa.local = address(kWanAddress);
+  sa.remote = address(kPeerAddress);
+  sa.local_selector_count = sa.remote_selector_count = 1;
+  sa.local_selectors[0] = sa.remote_selectors[0] = any_ipv4();
+}
+
+}  // namespace
+
+api::SaKeys keys_of(const StaticGateway& gateway, uint32_t site) {
+  const uint16_t aes_bytes = gateway.algorithm == api::Algorithm::kAes128Gcm16 ? 16 : 32;
+  api::SaKeys keys{};
+  keys.algorithm = gateway.algorithm;
+  keys.key_bytes = static_cast<uint16_t>(aes_bytes + 4);
+  for (uint32_t k = 0; k < aes_bytes; ++k)
+    keys.key.at(k) = static_cast<uint8_t>(site * 7 + k * 31 + 1);
+  for (uint32_t k = 0; k < 4; ++k)
+    keys.key.at(aes_bytes + k) = static_cast<uint8_t>(site >> (24 - 8 * k));
+  return keys;
+}
+
+api::SetInboundSa inbound_sa(const StaticGateway& gateway, const SaPair& pair) {
+  auto sa = make_message<api::SetInboundSa>(api::Type::kSetInboundSa);
+  fill(sa, gateway, pair);
+  sa.replay_window = gateway.replay_window;
+  return sa;
+}
+
+api::SetOutboundSa outbound_sa(const StaticGateway& gateway, const SaPair& pair) {
+  auto sa = make_message<api::SetOutboundSa>(api::Type::kSetOutboundSa);
+  fill(sa, gateway, pair);
+  sa.slot = pair.slot;
+  sa.activate = 1;
+  return sa;
+}
+
+void install_ports(ApiClient& client, const StaticGateway& gateway) {
+  auto vrf = make_message<api::SetVrf>(api::Type::kSetVrf);
+  vrf.vrf_id = kVrf;
+  set_text(vrf.name, "bench");
+  client.submit(vrf);
+  set_port(client, kWanPort, 0, "wan0", gateway.wan_device, kWanAddress);
+  set_port(client, kLanPort, kVrf, "lan0", gateway.lan_device, kLanAddress);
+  set_neighbour(client, kPeerNeighbour, kWanPort, kPeerAddress, kPeerMac);
+  set_neighbour(client, kHostNeighbour, kLanPort, kHostAddress, kHostMac);
+  set_group(client, kHostGroup, "host", {api::MemberKind::kNeighbour, 1, 1, kHostNeighbour});
+  set_route(client, kHostPrefix, 24, kHostGroup);
+  client.finish();
+}
+
+void install_sites(ApiClient& client, uint32_t first, uint32_t count) {
+  for (uint32_t site = first; site < first + count; ++site) {
+    const SiteIds ids = site_ids(site);
+    const std::string name = "site" + std::to_string(site);
+    auto tunnel = make_message<api::SetTunnel>(api::Type::kSetTunnel);
+    tunnel.tunnel_id = ids.tunnel;
+    tunnel.vrf_id = kVrf;
+    tunnel.neighbour_id = kPeerNeighbour;
+    tunnel.mss_clamp = 1;
+    set_text(tunnel.name, name);
+    client.submit(tunnel);
+    set_group(client, ids.group, name, {api::MemberKind::kTunnel, 1, 1, ids.tunnel});
+    set_route(client, ids.address, 32, ids.group);
+  }
+  client.finish();
+}
+
+void install_sas(ApiClient& client, const StaticGateway& gateway, uint32_t first, uint32_t count) {
+  for (uint32_t site = first; site < first + count; ++site) {
+    client.submit(inbound_sa(gateway, first_pair(site)));
+    client.submit(outbound_sa(gateway, first_pair(site)));
+  }
+  client.finish();
+}
+
+}  // namespace sallyport::bench
