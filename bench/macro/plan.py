@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Which rows the table has. Pure values."""
+from . import feed, secgw
+from .scene import Row
+
+DIRECTIONS = ("out", "in")
+CIPHERS = ("aes128gcm16", "aes256gcm16")
+SIZES = (64, 512, 1400, "imix")
+SAS = (1, 100, 1000, 10000, 100000)
+MANY_SAS_SIZES = (64, 1400)
+
+
+def compared_rows(directions, ciphers, sizes, sas):
+    """Those that both gateways can carry."""
+    return [Row(direction, cipher, size, count, feed.packets_for(count, size))
+            for count in sas if count <= secgw.MAX_SAS
+            for cipher in ciphers for size in sizes for direction in directions]
+
+
+def many_sas_pairs(directions, ciphers, sizes, sas):
+    """[(one SA, many SAs)] for us alone. Both have a feed of the same length, because a longer feed costs more by itself:
+    its packets come from farther away."""
+    return [(Row(direction, cipher, size, 1, feed.packets_for(count, size)),
+             Row(direction, cipher, size, count, feed.packets_for(count, size)))
+            for count in sas if count > secgw.MAX_SAS
+            for cipher in ciphers for size in sizes if size in MANY_SAS_SIZES for direction in directions]

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The tables, as text and CSV. Figures are medians of the passes in TSC cycles per packet; a spread is the distance from
+the smallest to the largest pass, as part of the median."""
+import csv
+import dataclasses
+import io
+import statistics
+
+from . import compare, sallyport, scene, secgw
+
+GATE = {64: 1.55, 512: 1.45, 1400: 1.35, "imix": 1.5}  # how much faster than ipsec-secgw we want to be
+MANY_SAS_LIMIT = 1.25  # what many SAs may cost, in times of one
+
+
+def median(values):
+    return statistics.median(values)
+
+
+def spread(values):
+    return (max(values) - min(values)) / median(values)
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """The figures of a compared row."""
+    ours: float
+    ours_spread: float
+    peer: float
+    peer_spread: float
+    io: float
+    peer_io: float
+    raw: float
+    ratio: float
+    gate: float
+
+    @property
+    def overhead(self):
+        return self.ours - self.io - self.raw
+
+    @property
+    def peer_overhead(self):
+        return self.peer - self.peer_io - self.raw
+
+
+def line_of(result):
+    ours, peer = result.cycles[sallyport.NAME], result.cycles[secgw.NAME]
+    return Line(median(ours), spread(ours), median(peer), spread(peer), median(result.cycles[compare.IO]),
+                median(result.cycles[compare.PEER_IO]), median(result.cycles[compare.RAW]), median(peer) / median(ours),
+                GATE.get(result.row.size, 1.0))
+
+
+def row_columns(row):
+    return f"{row.direction:4}{scene.CIPHER_NAMES[row.cipher]:12}{row.size:>5}{row.sas:>7}"
+
+
+def compared_table(results):
+    lines = ["dir cipher       size    SAs | sallyport      ipsec-secgw     ratio  gate      |  I/O  peer's  raw | overhead  peer's"]
+    for result in results:
+        if result.fault:
+            lines.append(f"{row_columns(result.row)} | no figure: {result.fault.splitlines()[0]}")
+            continue
+        line = line_of(result)
+        verdict = "holds" if line.ratio >= line.gate else "short"
+        lines.append(f"{row_columns(result.row)} | {line.ours:5.0f} (±{50 * line.ours_spread:4.1f}%) {line.peer:5.0f} "
+                     f"(±{50 * line.peer_spread:4.1f}%) {line.ratio:6.2f} {line.gate:5.2f} {verdict} | {line.io:4.0f} "
+                     f"{line.peer_io:6.0f} {line.raw:5.0f} | {line.overhead:8.0f} {line.peer_overhead:7.0f}")
+    return lines
+
+
+def many_sas_table(pairs):
+    lines = ["dir cipher       size    SAs | one SA         that many      ratio  limit     |  I/O   raw"]
+    for one, many in pairs:
+        if one.fault or many.fault:
+            lines.append(f"{row_columns(many.row)} | no figure: {(one.fault or many.fault).splitlines()[0]}")
+            continue
+        single, all_of_them = one.cycles[sallyport.NAME], many.cycles[sallyport.NAME]
+        ratio = median(all_of_them) / median(single)
+        verdict = "holds" if ratio <= MANY_SAS_LIMIT else "short"
+        lines.append(f"{row_columns(many.row)} | {median(single):5.0f} (±{50 * spread(single):4.1f}%) {median(all_of_them):5.0f} "
+                     f"(±{50 * spread(all_of_them):4.1f}%) {ratio:6.2f} {MANY_SAS_LIMIT:5.2f} {verdict} | "
+                     f"{median(many.cycles[compare.IO]):4.0f} {median(many.cycles[compare.RAW]):5.0f}")
+    return lines
+
+
+def text(heading, results, pairs):
+    parts = list(heading)
+    if results:
+        parts += ["", "Both gateways. TSC cycles per packet, median of the passes (half the spread).", *compared_table(results),
+                  "", "size: bytes of the inner IP packet; imix: 7 x 64, 4 x 570, 1 x 1418. ratio: ipsec-secgw / sallyport.",
+                  "I/O: testpmd on the same feed, with Debian's drivers (ours) and with the peer's native ones. raw: IPsec-MB alone,",
+                  "buffers hot. overhead: cycles - I/O - raw."]
+    if pairs:
+        parts += ["", "Many SAs in random order, sallyport alone; one SA with a feed of the same length.", *many_sas_table(pairs)]
+    return "\n".join(parts) + "\n"
+
+
+def csv_text(results, pairs):
+    """Every pass of every contestant on a line of its own, and the medians can be computed from it."""
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(["direction", "cipher", "inner_bytes", "sas", "feed_packets", "contestant", "pass", "cycles_per_packet"])
+    for result in [*results, *(result for pair in pairs for result in pair)]:
+        row = result.row
+        for name, values in result.cycles.items():
+            for number, value in enumerate(values, 1):
+                writer.writerow([row.direction, row.cipher, row.size, row.sas, row.packets, name, number, f"{value:.2f}"])
+    return file.getvalue()
