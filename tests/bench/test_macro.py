@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The pure parts of the macro benchmark: its packets by an oracle that isn't its own, its addresses and keys, its figures."""
+import pathlib
+import struct
+import sys
+
+import pytest
+from scapy.all import ESP, IP, UDP, Ether, SecurityAssociation, rdpcap  # an own implementation of ESP
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
+from macro import compare, feed, measure, plan, plot, raw, report, sallyport, scene, secgw  # noqa: E402
+from macro.fault import Fault  # noqa: E402
+
+
+def row(direction, cipher="aes128gcm16", size=64, sas=3, packets=24):
+    return scene.Row(direction, cipher, size, sas, packets)
+
+
+@pytest.fixture
+def packets(tmp_path):
+    def make(of_row):
+        feed.write_pcap(tmp_path / "feed.pcap", of_row)
+        return rdpcap(str(tmp_path / "feed.pcap"))
+    return make
+
+
+@pytest.mark.parametrize("cipher", plan.CIPHERS)
+@pytest.mark.parametrize("size", plan.SIZES)
+def test_inbound_packets_decrypt_to_inner_packets_of_that_size(packets, cipher, size):
+    wanted = feed.plan(row("in", cipher, size))
+    for packet, (sa, inner_bytes) in zip(packets(row("in", cipher, size)), wanted, strict=True):
+        assert packet[Ether].dst == scene.FEED_PORT_MAC.hex(":")
+        association = SecurityAssociation(ESP, spi=scene.spi(sa), crypt_algo="AES-GCM", crypt_key=scene.key(sa, cipher) + scene.salt(sa),
+                                          tunnel_header=IP(src="192.0.2.2", dst="192.0.2.1"))
+        inner = association.decrypt(packet[IP])
+        assert (len(inner), inner.src, inner.dst) == (inner_bytes, f"198.18.0.{sa}", "198.51.100.10")
+        assert UDP in inner
+
+
+def test_inbound_sequence_numbers_rise_from_one_in_each_sa(packets):
+    seen = {}
+    for packet in packets(row("in")):
+        seen.setdefault(packet[ESP].spi, []).append(packet[ESP].seq)
+    assert seen == {scene.spi(sa): list(range(1, 9)) for sa in range(3)}
+
+
+def test_outbound_packets_are_valid_and_every_sa_has_as_many(packets):
+    counts = {}
+    for packet in packets(row("out", size=512)):
+        ip = packet[IP]
+        assert len(ip) == 512 and ip.src == "198.51.100.10"
+        checksum = ip.chksum
+        del ip.chksum
+        assert IP(bytes(ip)).chksum == checksum
+        counts[ip.dst] = counts.get(ip.dst, 0) + 1
+    assert counts == {f"198.18.0.{sa}": 8 for sa in range(3)}
+
+
+def test_imix_has_its_mix_in_every_dozen():
+    sizes = [size for _, size in feed.plan(row("out", size="imix"))]
+    for start in (0, 12):
+        dozen = sizes[start:start + 12]
+        assert (dozen.count(64), dozen.count(570), dozen.count(1418)) == (7, 4, 1)
+
+
+def test_slots_keep_to_the_low_bits_of_distinct_spis():
+    spis = {scene.spi(sa): sa for sa in range(scene.MAX_SAS)}
+    assert len(spis) == scene.MAX_SAS
+    assert all(spi & 0xfffff == sa + 1 and spi < 1 << 31 for spi, sa in spis.items())
+
+
+def test_the_peer_holds_each_sa_with_its_policy_outbound():
+    lines = secgw.configuration(row("out", "aes256gcm16")).splitlines()
+    assert "sp ipv4 out esp protect 268435458 pri 1 dst 198.18.0.1/32 sport 0:65535 dport 0:65535" in lines
+    keys = [line.split("aead_key ")[1].split()[0] for line in lines if line.startswith("sa out")]
+    assert [len(key.split(":")) for key in keys] == [36, 36, 36] and keys[1].startswith("08:27:") and keys[1].endswith(":00:00:00:01")
+    assert lines[-1] == "rt ipv4 dst 192.0.2.2/32 port 1"
+
+
+@pytest.mark.parametrize("sas, cache", [(1, 128), (100, 128), (1000, 1024)])
+def test_the_peers_sa_cache_holds_all(sas, cache):
+    assert secgw.sa_cache(sas) == cache
+    assert len({scene.spi(sa) & (cache - 1) for sa in range(sas)}) == sas
+
+
+def test_many_sas_are_ours_alone_with_feeds_of_one_length():
+    choice = (plan.DIRECTIONS, plan.CIPHERS, plan.SIZES, plan.SAS)
+    assert {row.sas for row in plan.compared_rows(*choice)} == {1, 100, 1000}
+    pairs = plan.many_sas_pairs(*choice)
+    assert {many.sas for _, many in pairs} == {10000, 100000}
+    assert all(one.sas == 1 and one.packets == many.packets == many.sas for one, many in pairs)
+
+
+def counters(before, received, transmitted, drops=0):
+    return measure.Counters(before, received, transmitted, {"replay": drops})
+
+
+def test_a_gateway_that_drops_gives_no_figure():
+    start = counters(1000, 1010, 1000)
+    measure.check_no_drops("gateway", start, counters(900000, 950000, 960000))
+    for end in (counters(900000, 950000, 960000, drops=1), counters(900000, 970000, 960000), counters(1000, 5000, 1000)):
+        with pytest.raises(Fault):
+            measure.check_no_drops("gateway", start, end)
+
+
+def test_cycles_are_cpu_time_by_packets():
+    assert measure.Sample(packets=10_000_000, cpu_s=0.5).cycles(2_600_000_000) == 130
+
+
+def test_raw_costs_lie_on_the_line_between_measured_sizes():
+    cycles = {64: 80, 128: 90, 256: 100, 512: 120, 1024: 184, 1400: 222}
+    assert raw.at_size(512, cycles) == 120
+    assert raw.at_size(768, cycles) == 152
+    assert raw.at_size(1776, cycles) == 260
+    mixed = (7 * 80 + 4 * raw.at_size(570, cycles) + raw.at_size(1418, cycles)) / 12
+    assert raw.of_row(row("out", size="imix"), cycles) == pytest.approx(mixed)
+
+
+def result(fault=""):
+    cycles = {compare.IO: [30, 32, 34], compare.PEER_IO: [20, 20, 20], compare.RAW: [80, 80, 80],
+              sallyport.NAME: [150, 160, 140], secgw.NAME: [300, 240, 240]}
+    return compare.Result(row("out"), cycles, fault)
+
+
+def test_ratios_are_of_medians_and_overheads_above_io_and_crypto():
+    line = report.line_of(result())
+    assert (line.ours, line.peer, line.ratio, line.gate) == (150, 240, 1.6, 1.55)
+    assert (line.overhead, line.peer_overhead) == (38, 140)
+    assert line.ours_spread == pytest.approx(20 / 150)
+
+
+def test_reports_name_rows_without_a_figure():
+    results = [result(), result("it drops\nfor a reason")]
+    table = report.text(["heading"], results, [(result(), result())])
+    assert "1.60  1.55 holds" in table and "no figure: it drops" in table
+    assert len(report.csv_text(results, []).splitlines()) == 1 + 2 * 15
+    assert plot.svg(results).count("1.60x") == 1
+
+
+def test_the_shared_state_is_read_as_its_header_says(tmp_path):
+    workers, offset = 2, 128
+    port_offset = offset + workers * sallyport.WORKER_BYTES
+    data = bytearray(port_offset + 64 * workers * sallyport.PORT_BYTES)
+    sallyport.HEADER.pack_into(data, 0, sallyport.MAGIC, sallyport.VERSION, workers, 1024, 64, offset, port_offset, 0, 0, len(data))
+    for worker in range(workers):
+        struct.pack_into("<Q", data, offset + worker * sallyport.WORKER_BYTES + sallyport.DROPS_OFFSET + 8 * 19, 5)  # kReplay
+        struct.pack_into("<Q", data, port_offset + (sallyport.WAN_PORT * workers + worker) * sallyport.PORT_BYTES, 100)
+        struct.pack_into("<Q", data, port_offset + (sallyport.LAN_PORT * workers + worker) * sallyport.PORT_BYTES + 16, 90)
+    (tmp_path / "state").write_bytes(data)
+    state = sallyport.SharedState(tmp_path / "state")
+    read = state.counters(sallyport.WAN_PORT, sallyport.LAN_PORT)
+    state.close()
+    assert (read.received, read.transmitted, read.drops["replay"], sum(read.drops.values())) == (200, 180, 10, 10)
