@@ -94,13 +94,13 @@ void Daemon::adopt_sas(const Inventory& inventory) {
     ledger.learn_inbound(sa, ids_.tunnels.name_of(sa.tunnel_id), now);
     held.insert({sa.spi, sa.spi & api::kSlotMask, true});
   }
-  feed_.forget_active();
+  feed_.activation().forget_all();
   for (const Bytes& item : inventory.items.at(api::Type::kSetOutboundSa)) {
     const auto sa = message_cast<api::SetOutboundSa>(item);
     const std::string tunnel = ids_.tunnels.name_of(sa.tunnel_id);
     const SaId id{sa.spi, sa.slot, false};
     ledger.learn_outbound(sa, tunnel, now);
-    if (sa.activate) feed_.learn_active(tunnel, id);
+    if (sa.activate) feed_.activation().learn(tunnel, id);
     held.insert(id);
   }
   ledger.retain_only(held);

@@ -9,9 +9,6 @@
 namespace sallyport::control {
 namespace {
 
-constexpr std::chrono::milliseconds kActivationPoll{50};
-constexpr std::chrono::seconds kActivationPatience{1};  // with a peer that has nothing to send
-
 MonotonicTime now() {
   return std::chrono::steady_clock::now();
 }
@@ -33,8 +30,8 @@ SaFeed::SaFeed(asio::io_context& io, std::string socket_path, DataplaneClient& d
       dataplane_(dataplane),
       counters_(counters),
       events_(events),
-      retry_timer_(io),
-      activation_timer_(io) {}
+      activation_(io, dataplane, counters, ledger_),
+      retry_timer_(io) {}
 
 SaFeed::~SaFeed() {
   if (reader_) reader_->close();
@@ -50,7 +47,7 @@ void SaFeed::start(uint32_t workers, uint32_t slots) {
 void SaFeed::stop() {
   wanted_ = synchronized_ = in_snapshot_ = false;
   retry_timer_.cancel();
-  waiting_.clear();
+  activation_.stop_waiting();
   snapshot_.clear();
   if (reader_) reader_->close();
   reader_.reset();
@@ -93,7 +90,7 @@ void SaFeed::on_feed_lost(const Error& error) {
 void SaFeed::on_hello(const vici::FeedHello& hello) {
   previous_instance_ = instance_;
   instance_ = hello.instance;
-  if (instance_ != previous_instance_) initiated_.clear();
+  if (instance_ != previous_instance_) activation_.forget_ike_sas();
   plugin_version_ = hello.strongswan_version;
 }
 
@@ -144,7 +141,7 @@ void SaFeed::take(vici::FeedSaAdd sa) {
   const auto tunnel = tunnel_id(sa.ike_name);
   if (!tunnel) return refuse(sa.id, sa.ike_name, "no tunnel of the configuration has this name");
   if (record.state == SaState::kInstalled) {
-    if (!sa.id.inbound && decide_activation(record)) activate(sa.ike_name, sa.id);
+    if (!sa.id.inbound && activation_.decide(record)) activation_.activate(sa.ike_name, sa.id);
     if (reader_) reader_->send_sa_ack(sa.id, vici::SaAnswer::kInstalled);
     return;
   }
@@ -162,30 +159,26 @@ void SaFeed::install(const vici::FeedSaAdd& sa, uint32_t tunnel) {
     if (!message) return refuse_algorithm();
     dataplane_.request(api::Type::kSetInboundSa, *message,
                        [this, id = sa.id, name = sa.ike_name](const DataplaneAnswer& answer) {
-                         installed(id, name, false, answer);
+                         installed(id, name, answer);
                        });
     explicit_bzero(&message->keys, sizeof message->keys);
     return;
   }
   auto message = outbound_message(sa, tunnel);
   if (!message) return refuse_algorithm();
-  const bool at_once = decide_activation(*ledger_.find(sa.id));
+  const bool at_once = activation_.decide(*ledger_.find(sa.id));
   message->activate = at_once ? 1 : 0;
-  if (at_once) active_[sa.ike_name] = sa.id;
-  dataplane_.request(api::Type::kSetOutboundSa, *message,
-                     [this, id = sa.id, name = sa.ike_name, at_once](const DataplaneAnswer& answer) {
-                       installed(id, name, at_once, answer);
-                     });
+  if (at_once) activation_.learn(sa.ike_name, sa.id);
+  dataplane_.request(
+      api::Type::kSetOutboundSa, *message,
+      [this, id = sa.id, name = sa.ike_name](const DataplaneAnswer& answer) { installed(id, name, answer); });
   explicit_bzero(&message->keys, sizeof message->keys);
 }
 
-void SaFeed::installed(const SaId& id, const std::string& tunnel, bool activated,
-                       const DataplaneAnswer& answer) {
+void SaFeed::installed(const SaId& id, const std::string& tunnel, const DataplaneAnswer& answer) {
   if (answer.lost) return;  // the next snapshot brings it again
   if (!answer.ok()) {
-    if (activated) active_.erase(tunnel);
-    const auto waiting = waiting_.find(tunnel);
-    if (waiting != waiting_.end() && waiting->second.id == id) waiting_.erase(waiting);
+    activation_.refused(tunnel, id);
     return refuse(id, tunnel, answer.text);
   }
   const SaRecord* record = ledger_.find(id);
@@ -230,13 +223,7 @@ void SaFeed::delete_sa(const SaId& id) {
   const SaRecord* record = ledger_.find(id);
   const std::string tunnel = record == nullptr ? "" : record->tunnel;
   ledger_.set_state(id, SaState::kDeleting);
-  const auto waiting = waiting_.find(tunnel);
-  if (waiting != waiting_.end() && waiting->second.id == id) waiting_.erase(waiting);
-  const auto sending = active_.find(tunnel);
-  if (sending != active_.end() && sending->second == id) {
-    active_.erase(sending);
-    activate_next(tunnel);
-  }
+  activation_.deleted(tunnel, id);
   api::DeleteSa message{};
   message.direction = id.inbound ? api::Direction::kInbound : api::Direction::kOutbound;
   message.slot = id.slot;
@@ -250,90 +237,13 @@ void SaFeed::delete_sa(const SaId& id) {
   });
 }
 
-void SaFeed::forget_active() {
-  active_.clear();
-  waiting_.clear();
-}
-
-const SaRecord* SaFeed::active(const std::string& tunnel) const {
-  const auto it = active_.find(tunnel);
-  return it == active_.end() ? nullptr : ledger_.find(it->second);
-}
-
-// True: the tunnel is to send on it at once. Otherwise it may have to wait for the peer, or is not the
-// newest.
-bool SaFeed::decide_activation(const SaRecord& outbound) {
-  const SaRecord* current = active(outbound.tunnel);
-  if (current == &outbound) return outbound.state != SaState::kInstalled;
-  if (!ledger_.is_newest_outbound(outbound)) return false;
-  if (!waits_for_peer(outbound, current, initiated_.contains(outbound.ike_id))) {
-    waiting_.erase(outbound.tunnel);
-    return true;
-  }
-  const auto [it, is_new] = waiting_.try_emplace(outbound.tunnel);
-  if (is_new || it->second.id != outbound.id) it->second = {outbound.id, now() + kActivationPatience};
-  if (!std::exchange(awaiting_, true)) poll_later();
-  return false;
-}
-
-void SaFeed::activate(const std::string& tunnel, const SaId& id) {
-  waiting_.erase(tunnel);
-  active_[tunnel] = id;
-  api::ActivateSa message{};
-  message.slot = id.slot;
-  message.spi = id.spi;
-  dataplane_.request(api::Type::kActivateSa, message, [this, tunnel, id](const DataplaneAnswer& answer) {
-    if (answer.ok() || answer.lost) return;
-    spdlog::warn("sa {}: {} could not be sent on: {}", tunnel, text_of(id), answer.text);
-    const auto it = active_.find(tunnel);
-    if (it != active_.end() && it->second == id) active_.erase(it);
-  });
-}
-
-// The tunnel loses what it sends on.
-void SaFeed::activate_next(const std::string& tunnel) {
-  if (const auto it = waiting_.find(tunnel); it != waiting_.end()) {
-    const SaId id = it->second.id;  // goes with the entry
-    return activate(tunnel, id);
-  }
-  const SaRecord* newest = ledger_.active_outbound(tunnel);
-  if (newest != nullptr && !newest->orphan) activate(tunnel, newest->id);
-}
-
-void SaFeed::await_peers() {
-  std::vector<std::pair<std::string, SaId>> ready;
-  for (const auto& [tunnel, waiting] : waiting_) {
-    const SaRecord* outbound = ledger_.find(waiting.id);
-    const SaRecord* inbound = outbound == nullptr ? nullptr : ledger_.inbound_of(*outbound);
-    const bool verified = inbound != nullptr && last_inbound(inbound->id);
-    if (verified || now() >= waiting.deadline) ready.emplace_back(tunnel, waiting.id);
-  }
-  for (const auto& [tunnel, id] : ready)
-    activate(tunnel, id);
-  awaiting_ = !waiting_.empty();
-  if (awaiting_) poll_later();
-}
-
-void SaFeed::poll_later() {
-  activation_timer_.expires_after(kActivationPoll);
-  activation_timer_.async_wait([this](asio::error_code error) {
-    if (!error) await_peers();
-  });
-}
-
 void SaFeed::on_child_event(const vici::FeedChildEvent& event) {
   if (event.rekey) events_.add("sa", event.ike_name, "rekeyed");
 }
 
 void SaFeed::on_ike_event(const vici::FeedIkeEvent& event) {
-  if (event.rekey) {
-    ledger_.rename_ike(event.ike_id, event.other_id);
-    if (initiated_.erase(event.ike_id) > 0) initiated_.insert(event.other_id);
-  } else if (event.state_name == "DESTROYING") {
-    initiated_.erase(event.ike_id);
-  } else if (event.initiator) {
-    initiated_.insert(event.ike_id);
-  }
+  if (event.rekey) ledger_.rename_ike(event.ike_id, event.other_id);
+  activation_.on_ike_event(event);
   if (on_ike) on_ike(event);
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "control/activation.h"
 #include "control/dataplane_client.h"
 #include "control/event_log.h"
 #include "control/sa_ledger.h"
@@ -48,10 +49,9 @@ class SaFeed : public vici::FeedHandler {
   [[nodiscard]] std::optional<MonotonicTime> last_inbound(const SaId& id) const;
   void send_stats();
   void delete_sa(const SaId& id);
-  void forget_active();
-  void learn_active(const std::string& tunnel, const SaId& id) { active_[tunnel] = id; }
-  // What the tunnel sends on: as a rule the newest outbound SA. Nothing when it sends on none.
-  [[nodiscard]] const SaRecord* active(const std::string& tunnel) const;
+  [[nodiscard]] Activation& activation() { return activation_; }
+  // The outbound SA that the tunnel sends on; nothing when it sends on none.
+  [[nodiscard]] const SaRecord* active(const std::string& tunnel) const { return activation_.active(tunnel); }
   void on_dataplane_event(const api::Header& header, std::span<const uint8_t> bytes);
 
   void on_hello(const vici::FeedHello& hello) override;
@@ -67,39 +67,27 @@ class SaFeed : public vici::FeedHandler {
   void on_feed_lost(const Error& error) override;
 
  private:
-  struct Waiting {
-    SaId id;
-    MonotonicTime deadline;
-  };
-
   void connect();
   void retry_later();
   void take(vici::FeedSaAdd sa);
   void install(const vici::FeedSaAdd& sa, uint32_t tunnel);
-  void installed(const SaId& id, const std::string& tunnel, bool activated, const DataplaneAnswer& answer);
+  void installed(const SaId& id, const std::string& tunnel, const DataplaneAnswer& answer);
   void refuse(const SaId& id, const std::string& tunnel, const std::string& why);
-  [[nodiscard]] bool decide_activation(const SaRecord& outbound);
-  void activate(const std::string& tunnel, const SaId& id);
-  void activate_next(const std::string& tunnel);
-  void await_peers();
-  void poll_later();
 
   asio::io_context& io_;
   std::string socket_path_;
   DataplaneClient& dataplane_;
   SharedStateReader& counters_;
   EventLog& events_;
-  asio::steady_timer retry_timer_, activation_timer_;
-  std::shared_ptr<vici::FeedReader> reader_;
   SaLedger ledger_;
+  Activation activation_;  // reads the ledger
+  asio::steady_timer retry_timer_;
+  std::shared_ptr<vici::FeedReader> reader_;
   std::vector<vici::FeedSaAdd> snapshot_;
-  std::map<std::string, SaId> active_;      // by tunnel: what the dataplane was told to send on
-  std::map<std::string, Waiting> waiting_;  // by tunnel: installed, to be sent on when the peer does
-  std::set<uint32_t> initiated_;            // IKE_SAs that we are the initiator of
   Instance instance_{}, previous_instance_{};
   uint32_t workers_ = 0, slots_ = 0;
   std::string last_error_ = "not connected yet", plugin_version_;
-  bool wanted_ = false, in_snapshot_ = false, synchronized_ = false, awaiting_ = false;
+  bool wanted_ = false, in_snapshot_ = false, synchronized_ = false;
 };
 
 }  // namespace sallyport::control

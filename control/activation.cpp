@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/activation.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+#include <vector>
+
+namespace sallyport::control {
+namespace {
+
+constexpr std::chrono::milliseconds kPoll{50};
+constexpr std::chrono::seconds kPatience{1};  // with a peer that has nothing to send
+
+MonotonicTime now() {
+  return std::chrono::steady_clock::now();
+}
+
+}  // namespace
+
+Activation::Activation(asio::io_context& io, DataplaneClient& dataplane, const SharedStateReader& counters,
+                       const SaLedger& ledger)
+    : dataplane_(dataplane), counters_(counters), ledger_(ledger), timer_(io) {}
+
+const SaRecord* Activation::active(const std::string& tunnel) const {
+  const auto it = active_.find(tunnel);
+  return it == active_.end() ? nullptr : ledger_.find(it->second);
+}
+
+bool Activation::decide(const SaRecord& outbound) {
+  const SaRecord* current = active(outbound.tunnel);
+  if (current == &outbound) return outbound.state != SaState::kInstalled;
+  if (!ledger_.is_newest_outbound(outbound)) return false;
+  if (!waits_for_peer(outbound, current, initiated_.contains(outbound.ike_id))) {
+    waiting_.erase(outbound.tunnel);
+    return true;
+  }
+  const auto [it, is_new] = waiting_.try_emplace(outbound.tunnel);
+  if (is_new || it->second.id != outbound.id) it->second = {outbound.id, now() + kPatience};
+  if (!std::exchange(polls_, true)) poll_later();
+  return false;
+}
+
+void Activation::activate(const std::string& tunnel, const SaId& id) {
+  waiting_.erase(tunnel);
+  active_[tunnel] = id;
+  api::ActivateSa message{};
+  message.slot = id.slot;
+  message.spi = id.spi;
+  dataplane_.request(api::Type::kActivateSa, message, [this, tunnel, id](const DataplaneAnswer& answer) {
+    if (answer.ok() || answer.lost) return;
+    spdlog::warn("sa {}: outbound SA {:08x} could not be sent on: {}", tunnel, id.spi, answer.text);
+    const auto it = active_.find(tunnel);
+    if (it != active_.end() && it->second == id) active_.erase(it);
+  });
+}
+
+void Activation::refused(const std::string& tunnel, const SaId& id) {
+  if (const auto it = active_.find(tunnel); it != active_.end() && it->second == id) active_.erase(it);
+  if (const auto it = waiting_.find(tunnel); it != waiting_.end() && it->second.id == id) waiting_.erase(it);
+}
+
+void Activation::deleted(const std::string& tunnel, const SaId& id) {
+  if (const auto it = waiting_.find(tunnel); it != waiting_.end() && it->second.id == id) waiting_.erase(it);
+  const auto sending = active_.find(tunnel);
+  if (sending == active_.end() || sending->second != id) return;
+  active_.erase(sending);
+  if (const auto it = waiting_.find(tunnel); it != waiting_.end()) {
+    const SaId next = it->second.id;  // goes with the entry
+    return activate(tunnel, next);
+  }
+  const SaRecord* newest = ledger_.active_outbound(tunnel);
+  if (newest != nullptr && !newest->orphan) activate(tunnel, newest->id);
+}
+
+void Activation::on_ike_event(const vici::FeedIkeEvent& event) {
+  if (event.rekey) {
+    if (initiated_.erase(event.ike_id) > 0) initiated_.insert(event.other_id);
+  } else if (event.state_name == "DESTROYING") {
+    initiated_.erase(event.ike_id);
+  } else if (event.initiator) {
+    initiated_.insert(event.ike_id);
+  }
+}
+
+void Activation::forget_all() {
+  active_.clear();
+  waiting_.clear();
+}
+
+void Activation::await_peers() {
+  std::vector<std::pair<std::string, SaId>> ready;
+  for (const auto& [tunnel, waiting] : waiting_) {
+    const SaRecord* outbound = ledger_.find(waiting.id);
+    const SaRecord* inbound = outbound == nullptr ? nullptr : ledger_.inbound_of(*outbound);
+    const auto row = inbound == nullptr ? std::nullopt : counters_.inbound(inbound->id.slot, inbound->id.spi);
+    const bool verified = row && row->last_use_ns != 0;
+    if (verified || now() >= waiting.deadline) ready.emplace_back(tunnel, waiting.id);
+  }
+  for (const auto& [tunnel, id] : ready)
+    activate(tunnel, id);
+  polls_ = !waiting_.empty();
+  if (polls_) poll_later();
+}
+
+void Activation::poll_later() {
+  timer_.expires_after(kPoll);
+  timer_.async_wait([this](asio::error_code error) {
+    if (!error) await_peers();
+  });
+}
+
+}  // namespace sallyport::control

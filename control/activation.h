@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Which outbound SA each tunnel sends on: as a rule the newest, but as the responder of a new IKE SA the old
+// one until the peer has used the new one, one second at most. Tells the dataplane. Main thread.
+#pragma once
+
+#include <asio.hpp>
+#include <map>
+#include <set>
+#include <string>
+
+#include "control/dataplane_client.h"
+#include "control/sa_ledger.h"
+#include "control/shared_state_reader.h"
+#include "vici-bridge/feed_message.h"
+
+namespace sallyport::control {
+
+class Activation {
+ public:
+  Activation(asio::io_context& io, DataplaneClient& dataplane, const SharedStateReader& counters,
+             const SaLedger& ledger);
+
+  // True: the tunnel is to send on it at once. Otherwise it may have to wait for the peer, or is not the
+  // newest.
+  [[nodiscard]] bool decide(const SaRecord& outbound);
+  // Has the dataplane send on an SA that it holds.
+  void activate(const std::string& tunnel, const SaId& id);
+  // The dataplane sends on it already, or is told so with the SA itself.
+  void learn(const std::string& tunnel, const SaId& id) { active_[tunnel] = id; }
+  // The dataplane refused the SA.
+  void refused(const std::string& tunnel, const SaId& id);
+  // The SA is about to go: the tunnel sends on the next one.
+  void deleted(const std::string& tunnel, const SaId& id);
+  void on_ike_event(const vici::FeedIkeEvent& event);
+  // Another charon: its IKE_SAs are none of those known.
+  void forget_ike_sas() { initiated_.clear(); }
+  void stop_waiting() { waiting_.clear(); }
+  void forget_all();
+
+  // Nothing when the tunnel sends on none.
+  [[nodiscard]] const SaRecord* active(const std::string& tunnel) const;
+
+ private:
+  struct Waiting {
+    SaId id;
+    MonotonicTime deadline;
+  };
+
+  void await_peers();
+  void poll_later();
+
+  DataplaneClient& dataplane_;
+  const SharedStateReader& counters_;
+  const SaLedger& ledger_;
+  asio::steady_timer timer_;
+  std::map<std::string, SaId> active_;      // by tunnel: what the dataplane was told to send on
+  std::map<std::string, Waiting> waiting_;  // by tunnel: installed, to be sent on when the peer does
+  std::set<uint32_t> initiated_;            // IKE_SAs that we are the initiator of
+  bool polls_ = false;
+};
+
+}  // namespace sallyport::control
