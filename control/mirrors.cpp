@@ -44,13 +44,14 @@ int open_device(const std::string& name, MirrorDevice device) {
 }
 
 // The kernel answers for the gateway and for nobody else: it must not forward, and each public address must
-// be answered for on its own port only.
+// be answered for on its own port only. An address that goes takes no other of its prefix along.
 void set_sysctls(const std::string& name) {
   const std::string v4 = "net/ipv4/conf/" + name + "/";
   write_sysctl(v4 + "forwarding", "0");
   write_sysctl(v4 + "rp_filter", "0");
   write_sysctl(v4 + "arp_ignore", "1");
   write_sysctl(v4 + "arp_announce", "2");
+  write_sysctl(v4 + "promote_secondaries", "1");
   const std::string v6 = "net/ipv6/conf/" + name + "/";
   if (!std::filesystem::exists("/proc/sys/" + v6)) return;
   write_sysctl(v6 + "forwarding", "0");
@@ -91,20 +92,23 @@ void Mirror::set_mac(RtNetlink& netlink, const api::Mac& mac) {
   if (link && link->mac != mac) netlink.set_link_mac(link_, mac);
 }
 
-void sync_addresses(RtNetlink& netlink, uint32_t link, const std::vector<InterfaceAddress>& wanted,
-                    const std::vector<InterfaceAddress>& before) {
-  std::vector<InterfaceAddress> present;
-  for (const KernelAddress& address : netlink.addresses()) {
-    if (address.link == link) present.push_back(address.address);
-  }
+void sync_addresses(RtNetlink& netlink, uint32_t link, const std::vector<InterfaceAddress>& wanted) {
+  const auto on_link = [link](const std::vector<KernelAddress>& all) {
+    std::vector<InterfaceAddress> some;
+    for (const KernelAddress& address : all) {
+      if (address.link == link) some.push_back(address.address);
+    }
+    return some;
+  };
   const auto has = [](const auto& list, const InterfaceAddress& one) {
     return std::find(list.begin(), list.end(), one) != list.end();
   };
+  const auto present = on_link(netlink.addresses());
   for (const InterfaceAddress& address : wanted) {
     if (!has(present, address)) netlink.add_address({link, address});
   }
-  for (const InterfaceAddress& address : before) {
-    if (!has(wanted, address) && has(present, address)) netlink.delete_address({link, address});
+  for (const InterfaceAddress& address : on_link(netlink.own_addresses())) {
+    if (!has(wanted, address)) netlink.delete_address({link, address});
   }
 }
 

@@ -40,9 +40,9 @@ class Mirror {
   std::string name_;
 };
 
-// Adds what is missing; removes what is in `before` but not in `wanted`, so an operator's own addresses stay.
-void sync_addresses(RtNetlink& netlink, uint32_t link, const std::vector<InterfaceAddress>& wanted,
-                    const std::vector<InterfaceAddress>& before);
+// Adds what is missing and removes what sallyportd added and no longer wants, in this life or an earlier one;
+// an operator's own addresses stay.
+void sync_addresses(RtNetlink& netlink, uint32_t link, const std::vector<InterfaceAddress>& wanted);
 
 // Removes the device if it is there and a TUN or TAP.
 void delete_mirror(RtNetlink& netlink, const NetnsName& netns, const std::string& name);

@@ -37,14 +37,6 @@ std::vector<InterfaceAddress> public_addresses_on(const Gateway& gateway, const 
   return addresses;
 }
 
-std::vector<InterfaceAddress> lan_addresses(const Gateway& gateway, const std::string& network,
-                                            const std::string& port) {
-  const auto found = gateway.virtual_networks.find(network);
-  if (found == gateway.virtual_networks.end()) return {};
-  const auto addresses = found->second.ports.find(port);
-  return addresses == found->second.ports.end() ? std::vector<InterfaceAddress>{} : addresses->second;
-}
-
 }  // namespace
 
 Networks::Networks(asio::io_context& io, std::string netns_prefix,
@@ -123,7 +115,6 @@ void Networks::apply(const Gateway& wanted) {
     make_virtual_network(network, wanted);
   make_public_ports(wanted);
   sync_source_routing(wanted);
-  applied_ = wanted;
 }
 
 void Networks::remove_old(const Gateway& wanted) {
@@ -177,7 +168,7 @@ void Networks::make_virtual_network(const VirtualNetwork& network, const Gateway
       mirror = std::make_unique<Mirror>(netlink, netns, port, MirrorDevice::kTap);
     }
     mirror->set_mtu(netlink, wanted.ports.at(port).mtu_bytes);
-    sync_addresses(netlink, mirror->link(), addresses, lan_addresses(applied_, network.name, port));
+    sync_addresses(netlink, mirror->link(), addresses);
   }
 }
 
@@ -190,8 +181,7 @@ void Networks::make_public_ports(const Gateway& wanted) {
       mirror = std::make_unique<Mirror>(netlink, "", port, MirrorDevice::kTap);
     }
     mirror->set_mtu(netlink, wanted.ports.at(port).mtu_bytes);
-    sync_addresses(netlink, mirror->link(), public_addresses_on(wanted, port),
-                   public_addresses_on(applied_, port));
+    sync_addresses(netlink, mirror->link(), public_addresses_on(wanted, port));
   }
 }
 

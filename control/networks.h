@@ -29,8 +29,8 @@ class Networks {
   // on_change: with the virtual network whose kernel tables changed; empty for the public side.
   Networks(asio::io_context& io, std::string netns_prefix, std::function<void(const std::string&)> on_change);
 
-  // From what the last call made to what this configuration wants. Throws std::system_error; calling again
-  // goes on where it stopped.
+  // From what an earlier call or life made to what this configuration wants. Throws std::system_error;
+  // calling again goes on where it stopped.
   void apply(const Gateway& wanted);
   [[nodiscard]] const MadeInLinux& made() const { return made_; }
   // So that the next apply() can remove what an earlier life made.
@@ -76,7 +76,6 @@ class Networks {
   std::map<std::string, Inside> inside_;                  // by virtual network
   std::map<std::string, std::unique_ptr<Mirror>> ports_;  // by port
   std::map<std::string, std::string> network_of_port_;    // LAN ports
-  Gateway applied_;
   MadeInLinux made_;
 };
 

@@ -54,6 +54,7 @@ nl_msg* address_message(int type, int flags, const KernelAddress& address) {
   nl_msg* message = message_of(type, flags, body);
   put(message, IFA_LOCAL, address.address.address);
   put(message, IFA_ADDRESS, address.address.address);
+  nla_put_u8(message, IFA_PROTO, kRouteProtocol);
   return message;
 }
 
@@ -155,6 +156,17 @@ std::optional<KernelLink> RtNetlink::find_link(const std::string& name) {
 std::vector<KernelAddress> RtNetlink::addresses() {
   std::vector<KernelAddress> found;
   dump(RTM_GETADDR, [&](const nlmsghdr* message) {
+    if (auto address = parse_kernel_address(message)) found.push_back(*address);
+  });
+  return found;
+}
+
+std::vector<KernelAddress> RtNetlink::own_addresses() {
+  std::vector<KernelAddress> found;
+  dump(RTM_GETADDR, [&](const nlmsghdr* message) {
+    auto* header = const_cast<nlmsghdr*>(message);
+    const nlattr* protocol = nlmsg_find_attr(header, sizeof(ifaddrmsg), IFA_PROTO);
+    if (protocol == nullptr || nla_get_u8(protocol) != kRouteProtocol) return;
     if (auto address = parse_kernel_address(message)) found.push_back(*address);
   });
   return found;

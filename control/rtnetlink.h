@@ -19,7 +19,7 @@ struct nlmsghdr;
 
 namespace sallyport::control {
 
-inline constexpr uint8_t kRouteProtocol = 83;  // in the kernel: routes and rules that sallyportd made
+inline constexpr uint8_t kRouteProtocol = 83;  // in the kernel: routes, rules, addresses of sallyportd's
 
 struct KernelLink {
   uint32_t index = 0;
@@ -94,6 +94,8 @@ class RtNetlink {
 
   [[nodiscard]] std::optional<KernelLink> find_link(const std::string& name);
   [[nodiscard]] std::vector<KernelAddress> addresses();
+  // Those of them that add_address() made, in this life or an earlier one (IFA_PROTO, Linux 5.18).
+  [[nodiscard]] std::vector<KernelAddress> own_addresses();
   [[nodiscard]] std::vector<KernelRoute> routes();
   [[nodiscard]] std::vector<KernelRule> own_rules();
 

@@ -197,5 +197,34 @@ TEST_F(KernelTest, ApplyRemovesOnlyWhatTheConfigurationLost) {
   });
 }
 
+TEST_F(KernelTest, ALaterLifeRemovesTheAddressesThatTheConfigurationLost) {
+  in_host([&] {
+    asio::io_context io;
+    MadeInLinux made;
+    {
+      Networks first(io, name_ + "-sp-", [](const std::string&) {});
+      first.apply(config());
+      made = first.made();
+    }
+    sh("ip -n " + name_ + " address add 198.51.100.9/24 dev wan0");  // the operator's own
+    sh("ip -n " + name_ + " address add 192.0.2.1/32 dev lo");       // on a device that isn't ours
+    Gateway changed = config();
+    changed.public_addresses["a"].address = *parse_interface_address("192.0.2.2/24");
+    changed.virtual_networks["prod"].ports["lan0"] = {*parse_interface_address("10.5.0.1/16")};
+    Networks second(io, name_ + "-sp-", [](const std::string&) {});
+    second.remember(made);
+    second.apply(changed);
+    const std::string outside = ip("address show wan0"), inside = ip_inside("address show lan0");
+    EXPECT_EQ(outside.find("192.0.2.1/24"), std::string::npos) << outside;
+    EXPECT_NE(outside.find("192.0.2.2/24"), std::string::npos) << outside;
+    EXPECT_NE(outside.find("198.51.100.9/24"), std::string::npos) << outside;
+    EXPECT_NE(ip("address show lo").find("192.0.2.1/32"), std::string::npos);
+    EXPECT_EQ(inside.find("10.0.0.1/16"), std::string::npos) << inside;
+    EXPECT_EQ(inside.find("2001:db8::1/64"), std::string::npos) << inside;
+    EXPECT_NE(inside.find("10.5.0.1/16"), std::string::npos) << inside;
+    (void)Networks::cleanup(second.made());
+  });
+}
+
 }  // namespace
 }  // namespace sallyport::control
