@@ -32,7 +32,7 @@ struct PacketBuffer {
 enum class Origin : uint8_t {
   kLan,     // a LAN port
   kTunnel,  // decrypted
-  kMirror,  // the gateway itself, by a mirror or an ICMP error of ours: no TTL decrement, no ICMP errors
+  kMirror,  // the gateway itself, by a mirror or an ICMP error of ours: TTL kept, told of nothing but MTUs
 };
 
 // A packet between validation and route: data is exactly the IPv4 packet, which has passed check_ipv4.

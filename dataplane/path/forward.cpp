@@ -60,6 +60,16 @@ void reply(PathContext& context, const RoutedPacket& packet, IcmpError error, ui
   context.replies[context.reply_count++] = make_routed(answer, packet.vrf_id, kNoPort, Origin::kMirror);
 }
 
+// To the kernel, about a packet of its own. From that packet's destination, as Linux's own tunnels do it: an
+// error from one of the kernel's own addresses would be a forgery to it.
+void tell_kernel_mtu(PathContext& context, const RoutedPacket& packet, uint16_t mtu_bytes) {
+  const rte_ipv4_hdr& header = header_of(packet.packet);
+  if (!icmp_error_allowed(header) || !context.limits.icmp_errors.allow(context.now_ns)) return;
+  rte_mbuf* answer =
+      build_icmp_error(context.pool, header, IcmpError::kFragmentationNeeded, header.dst_addr, mtu_bytes);
+  if (answer != nullptr) punt_to_vrf(context, packet.vrf_id, answer);
+}
+
 // False: expired, and the packet is gone.
 [[gnu::always_inline]] inline bool decrement_ttl_for(PathContext& context, const RoutedPacket& packet) {
   if (packet.origin == Origin::kMirror) return true;
@@ -200,7 +210,11 @@ void refuse(PathContext& context, const RoutedPacket& packet, api::DropReason re
 }
 
 void refuse_too_big(PathContext& context, const RoutedPacket& packet, uint16_t mtu_bytes) {
-  reply(context, packet, IcmpError::kFragmentationNeeded, mtu_bytes);
+  if (packet.origin == Origin::kMirror) {
+    tell_kernel_mtu(context, packet, mtu_bytes);
+  } else {
+    reply(context, packet, IcmpError::kFragmentationNeeded, mtu_bytes);
+  }
   drop(context, packet.packet, api::DropReason::kTooBigDf);
 }
 

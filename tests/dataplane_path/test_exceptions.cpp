@@ -266,6 +266,37 @@ TEST_F(ExceptionTest, SendsFromTheMirrorTunWithoutTouchingTheTtl) {
   EXPECT_EQ(a.gateway.sent(kLanPort), std::vector<Bytes>{frame});
 }
 
+// RFC 1191 for BGP or ssh from the gateway's own address: the kernel hears of the tunnel's MTU by the VRF's
+// TUN, from an address that isn't its own, and nothing leaves by a port.
+TEST_F(ExceptionTest, TellsTheKernelTheExactMtuOfTheTunnel) {
+  SiteA a;
+  a.add_sas();
+  const Bytes packet = ipv4_of_size(kInnerMtu + 1, {kLanA | 1, kHostB, 17, 0, 64, 7, kDf});
+  a.gateway.inject(MetaKind::kInjectVrf, kVrf, packet);
+  a.gateway.poll();
+  const PacketPtr punted = a.gateway.exception();
+  ASSERT_NE(punted, nullptr);
+  EXPECT_EQ(meta_of(punted.get()).kind, MetaKind::kPuntVrf);
+  EXPECT_EQ(meta_of(punted.get()).vrf_id, kVrf);
+  const Bytes icmp = to_bytes(punted.get());
+  EXPECT_EQ(get32(icmp, 12), kHostB);
+  EXPECT_EQ(get32(icmp, 16), kLanA | 1);
+  EXPECT_EQ(icmp[20], 3);
+  EXPECT_EQ(icmp[21], 4);
+  EXPECT_EQ(get16(icmp, 26), kInnerMtu);
+  EXPECT_TRUE(std::equal(icmp.begin() + 28, icmp.end(), packet.begin()));
+  EXPECT_EQ(a.gateway.drops(api::DropReason::kTooBigDf), 1u);
+  // None about an ICMP error.
+  Bytes unreachable(kInnerMtu - 19);
+  unreachable[0] = 3;
+  a.gateway.inject(MetaKind::kInjectVrf, kVrf, ipv4(unreachable, {kLanA | 1, kHostB, 1, 0, 64, 8, kDf}));
+  a.gateway.poll();
+  EXPECT_EQ(a.gateway.exception(), nullptr);
+  EXPECT_EQ(a.gateway.drops(api::DropReason::kTooBigDf), 2u);
+  EXPECT_TRUE(a.gateway.sent(kPublicPort).empty());
+  EXPECT_TRUE(a.gateway.sent(kLanPort).empty());
+}
+
 TEST_F(ExceptionTest, AnIcmpFloodDoesNotStarveIke) {
   SiteA a;
   Bytes ping(16);
