@@ -140,7 +140,7 @@ class Daemon {
   std::map<std::string, TunnelPlan> plans_;
   std::map<std::string, TunnelLiveness> tunnels_;
   std::set<uint32_t> retired_;                // IKE_SAs that charon was asked to end
-  std::map<std::string, uint32_t> path_mtu_;  // by tunnel, as learnt
+  std::map<std::string, uint32_t> path_mtu_;  // by tunnel, as the dataplane last said
 };
 
 }  // namespace sallyport::control

@@ -62,9 +62,11 @@ void Daemon::adopt(const Inventory& inventory) {
     ids_.neighbours.adopt(neighbour_name(port_names[neighbour.port_id], from_api(neighbour.address)),
                           neighbour.neighbour_id);
   }
+  path_mtu_.clear();
   for (const Bytes& item : inventory.items.at(api::Type::kSetTunnel)) {
     const auto tunnel = message_cast<api::SetTunnel>(item);
     ids_.tunnels.adopt(name_of(tunnel.name), tunnel.tunnel_id);
+    path_mtu_[name_of(tunnel.name)] = tunnel.path_mtu_bytes;
   }
   for (const Bytes& item : inventory.items.at(api::Type::kSetGroup)) {
     const auto group = message_cast<api::SetGroup>(item);

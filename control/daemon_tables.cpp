@@ -134,6 +134,7 @@ void Daemon::rebuild_public(std::set<std::string>& used_neighbours) {
     used_tunnels.insert(tunnel_name);
   }
   ids_.tunnels.release_all_but(used_tunnels);
+  std::erase_if(path_mtu_, [&](const auto& entry) { return !used_tunnels.contains(entry.first); });
   tables_.replace("public", std::move(objects));
 }
 

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from kit.lab import SiteToSite
+from kit.shell import wait_for
 
 IP, UDP, ESP_HEADER, IV, TRAILER, ICV = 20, 8, 8, 8, 2, 16
 
@@ -73,4 +74,9 @@ def test_tcp_through_a_narrow_wan_never_stalls(new_lab):
     forget_path_mtu(lab.host_hq)
     lab.host_hq.ping(lab.host_branch.address, 1, 1400, "-M", "do", check=False)
     assert told_mtu(lab.host_hq, lab.host_branch.address, 1400) == inner_mtu(1400)
+    assert lab.hq.tunnels()["prod-branch-a-1"]["path_mtu"] == 1400
+    # The dataplane still knows it when sallyportd has been away.
+    old = lab.hq.kill("sallyportd")
+    wait_for("sallyportd's next life", lambda: lab.hq.pid("sallyportd") != old and lab.hq.cli("show", "tunnels", check=False).returncode == 0, 15)
+    lab.hq.wait_for_tunnels()
     assert lab.hq.tunnels()["prod-branch-a-1"]["path_mtu"] == 1400
