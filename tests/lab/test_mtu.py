@@ -6,7 +6,7 @@ import re
 import pytest
 
 from kit.lab import SiteToSite
-from kit.shell import wait_for
+from kit.shell import run, wait_for
 
 IP, UDP, ESP_HEADER, IV, TRAILER, ICV = 20, 8, 8, 8, 2, 16
 
@@ -61,6 +61,17 @@ def test_the_exact_mtu_with_udp_encapsulation(new_lab):
     expected = inner_mtu(1500, UDP)
     assert told_mtu(lab.host_hq, lab.host_branch.address, expected - 28) is None
     assert told_mtu(lab.host_hq, lab.host_branch.address, expected - 28 + 1) == expected
+
+
+def test_the_gateways_own_kernel_is_told_the_exact_mtu(up_lab):
+    inside = f"{up_lab.hq.namespace.name}-sp-prod"
+    expected = inner_mtu(1500)
+    for payload, told in ((expected - 28, False), (expected - 27, True)):
+        done = run("ip", "netns", "exec", inside, "ping", "-n", "-c", "1", "-W", "2", "-M", "do", "-s", payload, "-I", "10.1.0.1",
+                   up_lab.host_branch.address, check=False)
+        assert (f"mtu={expected}" in (done.stdout + done.stderr).replace(" ", "")) == told, done.stdout + done.stderr
+        assert (done.returncode == 0) != told
+    assert f"mtu {expected}" in run("ip", "-n", inside, "route", "get", up_lab.host_branch.address, "from", "10.1.0.1").stdout
 
 
 def test_tcp_through_a_narrow_wan_never_stalls(new_lab):
