@@ -15,6 +15,7 @@
 
 #include "control/api_server.h"
 #include "control/daemon.h"
+#include "control/namespace_claim.h"
 #include "control/version.h"
 
 namespace sallyport::control {
@@ -40,6 +41,7 @@ void forbid_core_dumps() {
 }
 
 int cleanup(const CommandLine& line) {
+  const NamespaceClaim claim;
   const RunState state = load_run_state(line.daemon.run_dir);
   const auto failures = Networks::cleanup(state.made);
   for (const std::string& failure : failures)
@@ -50,6 +52,7 @@ int cleanup(const CommandLine& line) {
 }
 
 int serve(const CommandLine& line) {
+  const NamespaceClaim claim;
   const std::string path = line.daemon.run_dir + "/gateway.yaml";
   std::ifstream file(path);
   if (!file) return complain(fmt::format("cannot read {}: {}", path, std::strerror(errno)));

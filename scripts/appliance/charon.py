@@ -101,7 +101,7 @@ def unconfined():
 def write_config(run_dir, public_ports):
     extra = run_dir / "strongswan.d"
     extra.mkdir(mode=0o700, exist_ok=True)
-    (extra / "sallyport.conf").write_text("# charon's settings of your own go into another file here; they win over ../strongswan.conf\n")
+    (extra / run_dir.OWN_STRONGSWAN).write_text("# charon's settings of your own go into another file here; they win over ../strongswan.conf\n")
     interfaces = f"  interfaces_use = {','.join(public_ports)}\n" if public_ports else ""
     (run_dir / "strongswan.conf").write_text(CONFIG.format(
         plugins=PLUGINS, interfaces=interfaces, log=run_dir / "charon.log", feed=run_dir / "feed.sock",

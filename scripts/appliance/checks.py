@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 from .fault import Fault
+from .parts import in_netns
 
 
 def root():
@@ -16,8 +17,18 @@ def root():
 
 
 def netns(name):
-    if name and not Path(f"/run/netns/{name}").exists():
+    if name and ("/" in name or not Path(f"/run/netns/{name}").exists()):
         raise Fault(f"--netns {name}: no such network namespace", f"ip netns add {name}")
+    if subprocess.run(in_netns(name, ["true"]), capture_output=True).returncode != 0:
+        raise Fault(f"--netns {name}: /run/netns/{name} is a file, but not a network namespace", f"ip netns delete {name}; ip netns add {name}")
+
+
+def sole_gateway(netns):
+    """sallyportd binds an abstract socket, which the kernel keeps apart by network namespace."""
+    sockets = subprocess.run(in_netns(netns, ["cat", "/proc/net/unix"]), capture_output=True, text=True).stdout
+    if any(line.endswith(" @sallyport-gateway") for line in sockets.splitlines()):
+        where = f"network namespace {netns}" if netns else "the host's network namespace"
+        raise Fault(f"another gateway runs in {where}", "stop it, or give this one a namespace of its own with --netns")
 
 
 def one_line(report):

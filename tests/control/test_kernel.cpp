@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "control/namespace_claim.h"
 #include "control/networks.h"
 
 namespace sallyport::control {
@@ -140,6 +141,33 @@ TEST_F(KernelTest, FollowerExpandsNexthopObjects) {
   EXPECT_TRUE(settle(io, [&] { return via() == "10.0.0.8"; })) << via();
   sh("ip -n " + name_ + " nexthop del id 5");
   EXPECT_TRUE(settle(io, [&] { return via().empty(); }));
+}
+
+TEST_F(KernelTest, OneGatewayHasANamespace) {
+  std::string refusal;
+  const auto claim_again = [&] {
+    try {
+      const NamespaceClaim second;
+    } catch (const std::runtime_error& error) {
+      refusal = error.what();
+    }
+  };
+  in_host([&] {
+    {
+      const NamespaceClaim first;
+      claim_again();
+      EXPECT_NE(refusal.find("process " + std::to_string(::getpid())), std::string::npos) << refusal;
+      // scripts/gateway reads it there.
+      EXPECT_NE(output_of("cat /proc/net/unix").find(" @sallyport-gateway\n"), std::string::npos);
+      refusal.clear();
+      const NetnsName other = name_ + "-other";
+      create_netns(other);
+      run_in_netns(other, claim_again);
+      EXPECT_EQ(refusal, "") << "another namespace";
+    }
+    claim_again();
+    EXPECT_EQ(refusal, "") << "the first one has ended";
+  });
 }
 
 TEST_F(KernelTest, NetworksAreMadeFoundAgainAndRemoved) {
