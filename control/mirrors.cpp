@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -44,7 +45,8 @@ int open_device(const std::string& name, MirrorDevice device) {
 }
 
 // The kernel answers for the gateway and for nobody else: it must not forward, and each public address must
-// be answered for on its own port only. An address that goes takes no other of its prefix along.
+// be answered for on its own port only. An address that goes takes no other of its prefix along. It has the
+// IPv6 addresses it is given and makes none by itself: nothing would carry what it sends from them.
 void set_sysctls(const std::string& name) {
   const std::string v4 = "net/ipv4/conf/" + name + "/";
   write_sysctl(v4 + "forwarding", "0");
@@ -56,6 +58,7 @@ void set_sysctls(const std::string& name) {
   if (!std::filesystem::exists("/proc/sys/" + v6)) return;
   write_sysctl(v6 + "forwarding", "0");
   write_sysctl(v6 + "accept_ra", "0");
+  write_sysctl(v6 + "addr_gen_mode", "1");
 }
 
 }  // namespace
@@ -89,7 +92,12 @@ void Mirror::set_mtu(RtNetlink& netlink, uint32_t mtu_bytes) {
 
 void Mirror::set_mac(RtNetlink& netlink, const api::Mac& mac) {
   const auto link = netlink.find_link(name_);
-  if (link && link->mac != mac) netlink.set_link_mac(link_, mac);
+  if (!link || link->mac == mac) return;
+  netlink.set_link_mac(link_, mac);
+  // What waits in the device was made with the old address, which nobody may send from.
+  std::array<char, 65536> frame;
+  while (::read(fd_, frame.data(), frame.size()) > 0) {
+  }
 }
 
 void sync_addresses(RtNetlink& netlink, uint32_t link, const std::vector<InterfaceAddress>& wanted) {

@@ -30,7 +30,7 @@ class Mirror {
   [[nodiscard]] uint32_t link() const { return link_; }
   [[nodiscard]] const std::string& name() const { return name_; }
 
-  // Nothing happens when the device has it already.
+  // Nothing happens when the device has it already. A new MAC also drops the frames that wait to be read.
   void set_mtu(RtNetlink& netlink, uint32_t mtu_bytes);
   void set_mac(RtNetlink& netlink, const api::Mac& mac);
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
 #include <asio.hpp>
 #include <cstdlib>
 #include <memory>
@@ -168,6 +169,23 @@ TEST_F(KernelTest, OneGatewayHasANamespace) {
     claim_again();
     EXPECT_EQ(refusal, "") << "the first one has ended";
   });
+}
+
+TEST_F(KernelTest, ANewMacDropsTheFramesOfTheOldOne) {
+  RtNetlink netlink(name_);
+  Mirror mirror(netlink, name_, "lan0", MirrorDevice::kTap);
+  std::array<uint8_t, 2048> frame;
+  EXPECT_LT(::read(mirror.fd(), frame.data(), frame.size()), 0) << "the kernel speaks IPv6 by itself";
+  sh("ip -n " + name_ + " address add 10.0.0.1/16 dev lan0");
+  const auto ask_for_a_neighbour = [&](const char* address) {
+    netlink.resolve_neighbour(mirror.link(), *parse_address(address));
+  };
+  ask_for_a_neighbour("10.0.0.9");
+  mirror.set_mac(netlink, {2, 0, 0, 0, 0, 1});
+  EXPECT_LT(::read(mirror.fd(), frame.data(), frame.size()), 0);
+  ask_for_a_neighbour("10.0.0.8");
+  ASSERT_GT(::read(mirror.fd(), frame.data(), frame.size()), 0);
+  EXPECT_EQ(frame[6 + 5], 1) << "the last byte of the sender's MAC";
 }
 
 TEST_F(KernelTest, NetworksAreMadeFoundAgainAndRemoved) {
