@@ -2,6 +2,8 @@
 // Checks across the sections of the file: references, addresses and prefixes, tunnels. Values that could not
 // be read are empty here and are passed over, since their own mistake is already reported.
 #include <algorithm>
+#include <set>
+#include <string_view>
 #include <tuple>
 
 #include "control/config/sections.h"
@@ -30,6 +32,29 @@ std::string device_key(const std::string& device) {
   std::transform(key.begin(), key.end(), key.begin(), [](unsigned char c) { return std::tolower(c); });
   if (std::count(key.begin(), key.end(), ':') == 1) key = "0000:" + key;
   return key;
+}
+
+// The kernel's device that a virtual device of DPDK opens or makes: its iface argument.
+std::string kernel_device(const std::string& device) {
+  constexpr std::string_view kKey = ",iface=";
+  const size_t at = device.find(kKey);
+  if (at == std::string::npos) return "";
+  const size_t from = at + kKey.size();
+  return device.substr(from, device.find(',', from) - from);
+}
+
+// They would be one device in the host's namespace: the port would get back what it sends.
+void check_mirror_names(Reader& reader, const Gateway& gateway) {
+  std::set<std::string> mirrors;
+  for (const auto& [name, address] : gateway.public_addresses)
+    mirrors.insert(address.port);
+  for (const auto& [name, port] : gateway.ports) {
+    const std::string device = kernel_device(port.device);
+    if (!mirrors.contains(device)) continue;
+    reader.error_at("ports." + name + ".device",
+                    "device '" + device + "' can't have the name of a public port, whose mirror gets it",
+                    "rename the port or the device");
+  }
 }
 
 void check_port_uses(Reader& reader, const Gateway& gateway) {
@@ -221,6 +246,7 @@ void check_references(Reader& reader, const Gateway& gateway) {
 
 void check_addresses(Reader& reader, const Gateway& gateway) {
   check_port_uses(reader, gateway);
+  check_mirror_names(reader, gateway);
   check_public_addresses(reader, gateway);
   for (const auto& [name, network] : gateway.virtual_networks) {
     check_site_prefixes(reader, gateway, network, check_lan_addresses(reader, network));

@@ -123,9 +123,9 @@ void parse_auth(Section& section, Auth& auth) {
     reader.error(*psk, "a connection uses either a shared secret or certificates",
                  "keep psk_file, or certificate with key and ca");
   }
-  if (psk) auth.psk_file = read_secret_path(reader, *psk);
+  if (psk) auth.psk_file = read_psk_path(reader, *psk);
   if (certificate) auth.certificate = read_certificate_path(reader, *certificate);
-  if (key) auth.key = read_secret_path(reader, *key);
+  if (key) auth.key = read_key_path(reader, *key);
   if (ca) auth.ca = read_certificate_path(reader, *ca);
   if (psk || refused) return;
   if (!certificate && !key && !ca) {

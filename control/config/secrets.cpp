@@ -5,9 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <string_view>
 
 #include "control/config/sections.h"
 
@@ -16,6 +19,30 @@ namespace sallyport::control {
 namespace {
 
 enum class Readers { kOwnerOnly, kAnyone };
+
+// The beginning of a file that may hold a secret; wiped.
+class Beginning {
+ public:
+  explicit Beginning(const std::string& path) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    size_ = static_cast<size_t>(std::max<ssize_t>(::read(fd, bytes_.data(), bytes_.size()), 0));
+    ::close(fd);
+  }
+  ~Beginning() { explicit_bzero(bytes_.data(), bytes_.size()); }
+  Beginning(const Beginning&) = delete;
+  Beginning& operator=(const Beginning&) = delete;
+
+  [[nodiscard]] std::string_view text() const { return {bytes_.data(), size_}; }
+  [[nodiscard]] bool has(std::string_view words) const {
+    return text().find(words) != std::string_view::npos;
+  }
+  [[nodiscard]] bool is_der() const { return size_ > 0 && bytes_[0] == 0x30; }  // an ASN.1 SEQUENCE
+
+ private:
+  std::array<char, 16384> bytes_;
+  size_t size_ = 0;
+};
 
 // Absolute path of a file that is there and not empty.
 std::string read_path(Reader& reader, const Value& value, Readers readers) {
@@ -46,12 +73,35 @@ std::string read_path(Reader& reader, const Value& value, Readers readers) {
 
 }  // namespace
 
-std::string read_secret_path(Reader& reader, const Value& value) {
-  return read_path(reader, value, Readers::kOwnerOnly);
+std::string read_psk_path(Reader& reader, const Value& value) {
+  std::string path = read_path(reader, value, Readers::kOwnerOnly);
+  if (path.empty()) return "";
+  if (Beginning(path).text().find_first_not_of("\r\n") != std::string_view::npos) return path;
+  reader.error(value, "file " + path + " is empty but for its line ends");
+  return "";
+}
+
+std::string read_key_path(Reader& reader, const Value& value) {
+  std::string path = read_path(reader, value, Readers::kOwnerOnly);
+  if (path.empty()) return "";
+  const Beginning file(path);
+  if (file.has("ENCRYPTED")) {
+    reader.error(value, "the private key in " + path + " is encrypted, and there is nobody to ask",
+                 "openssl pkey -in FILE -out FILE.plain, and chmod 600");
+    return "";
+  }
+  if (file.is_der() || file.has("PRIVATE KEY-----")) return path;
+  reader.error(value, "file " + path + " holds no private key", "PEM or DER is expected");
+  return "";
 }
 
 std::string read_certificate_path(Reader& reader, const Value& value) {
-  return read_path(reader, value, Readers::kAnyone);
+  std::string path = read_path(reader, value, Readers::kAnyone);
+  if (path.empty()) return "";
+  const Beginning file(path);
+  if (file.is_der() || file.has("-----BEGIN CERTIFICATE-----")) return path;
+  reader.error(value, "file " + path + " holds no certificate", "PEM or DER is expected");
+  return "";
 }
 
 }  // namespace sallyport::control

@@ -14,8 +14,10 @@ void check_references(Reader& reader, const Gateway& gateway);
 void check_addresses(Reader& reader, const Gateway& gateway);
 void check_tunnels(Reader& reader, const Gateway& gateway);
 
-// A secret's absolute path, if the file is there, is not empty, and nobody else can read it.
-[[nodiscard]] std::string read_secret_path(Reader& reader, const Value& value);
+// The absolute path of a pre-shared secret or private key, if the file is there, holds one, and nobody else
+// can read it.
+[[nodiscard]] std::string read_psk_path(Reader& reader, const Value& value);
+[[nodiscard]] std::string read_key_path(Reader& reader, const Value& value);
 // The same for a certificate, which others may read.
 [[nodiscard]] std::string read_certificate_path(Reader& reader, const Value& value);
 

@@ -22,9 +22,9 @@ class ConfigTest : public testing::Test {
     directory_ = pattern;
     std::filesystem::create_directory(directory_ + "/secrets");
     write("secrets/berlin.psk", "correct horse battery staple\n", 0600);
-    write("hq.key", "key\n", 0600);
-    write("hq.pem", "certificate\n", 0644);
-    write("ca.pem", "certificate\n", 0644);
+    write("hq.key", "-----BEGIN PRIVATE KEY-----\n", 0600);
+    write("hq.pem", "-----BEGIN CERTIFICATE-----\n", 0644);
+    write("ca.pem", "-----BEGIN CERTIFICATE-----\n", 0644);
   }
   void TearDown() override { std::filesystem::remove_all(directory_); }
 

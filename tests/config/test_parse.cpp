@@ -62,6 +62,9 @@ class Mistakes : public ConfigTest, public testing::WithParamInterface<Mistake> 
 TEST_P(Mistakes, AreReportedWhereTheyStand) {
   write("secrets/open.psk", "secret\n", 0644);
   write("secrets/empty.psk", "", 0600);
+  write("secrets/blank.psk", "\r\n\n", 0600);
+  write("secret.pem", "-----BEGIN CERTIFICATE-----\n", 0600);
+  write("encrypted.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n", 0600);
   std::string text = kGood;
   const std::string good = GetParam().good;
   const size_t at = text.find(good);

@@ -2,8 +2,11 @@
 """What is wrong with a configuration or a machine is said in one line, and nothing is changed."""
 
 import copy
+import json
 import os
 import stat
+import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
@@ -34,15 +37,26 @@ def changed(config, path, value):
     return config
 
 
-def the_one_line(gateway, done):
-    """The refusal: exit status, one line, and nothing left behind."""
+def devices(gateway):
+    return {link["ifname"] for link in json.loads(gateway.namespace.ip("-j", "link"))}
+
+
+def one_line(done):
     assert done.returncode != 0, "it started"
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
-    assert not gateway.run_dir.exists() or not list(gateway.run_dir.iterdir())
-    assert not [name for name in namespaces() if name.startswith(f"{gateway.namespace.name}-")]
     assert "Traceback" not in lines[0]
     return lines[0]
+
+
+def the_one_line(gateway, done):
+    """The refusal: exit status, one line, and nothing left behind."""
+    line = one_line(done)
+    assert not gateway.run_dir.exists() or not list(gateway.run_dir.iterdir())
+    assert not [name for name in namespaces() if name.startswith(f"{gateway.namespace.name}-")]
+    assert run("ip", "netns", "pids", gateway.namespace.name).stdout == "", "a process is left"
+    assert devices(gateway) == {"lo", "v-lan0", "v-wan0"}
+    return line
 
 
 WRONG = {
@@ -64,10 +78,31 @@ def test_wrong_configuration(bench, name):
     assert "wrong.yaml:" in line, "no file:line:column"
 
 
-def test_a_port_that_cannot_be_opened(bench):
-    file = bench.lab.directory / "port.yaml"
-    file.write_text(yaml.safe_dump(changed(bench.config, ("ports", "wan0", "device"), "net_af_packet1,iface=absent0"), sort_keys=False))
-    assert "wan0" in the_one_line(bench, bench.try_start(file))
+def write_changed(bench, path, value):
+    file = bench.lab.directory / "changed.yaml"
+    file.write_text(yaml.safe_dump(changed(bench.config, path, value), sort_keys=False))
+    return file
+
+
+@pytest.mark.parametrize("device", ["net_af_packet1,iface=absent0", "net_tap1,iface=v-lan0", "0000:ff:1f.7"],
+                         ids=["absent", "in use", "no such NIC"])
+def test_a_port_that_cannot_be_opened(bench, device):
+    line = the_one_line(bench, bench.try_start(write_changed(bench, ("ports", "wan0", "device"), device)))
+    assert "wan0" in line and device in line
+
+
+def test_a_worker_on_a_core_that_is_not_there(bench):
+    line = the_one_line(bench, bench.try_start(write_changed(bench, ("gateway", "workers"), [0, 1000])))
+    assert "1000" in line
+
+
+def test_a_mirror_whose_name_is_taken(bench):
+    config = changed(bench.config, ("ports", "v-lan0"), bench.config["ports"]["wan0"])
+    del config["ports"]["wan0"]
+    config["public_addresses"]["a"]["port"] = "v-lan0"
+    file = bench.lab.directory / "taken.yaml"
+    file.write_text(yaml.safe_dump(config, sort_keys=False))
+    assert "v-lan0" in the_one_line(bench, bench.try_start(file))
 
 
 def fake_build(bench, without):
@@ -131,12 +166,52 @@ def test_a_run_dir_too_long_for_sockets(bench):
     assert "too long" in the_one_line(bench, start(bench, run_dir=long))
 
 
+def test_a_run_dir_with_files_of_others(bench):
+    directory = bench.lab.directory / "precious"
+    directory.mkdir(mode=0o755)
+    (directory / "letter.txt").write_text("keep me")
+    line = the_one_line(bench, start(bench, run_dir=directory))
+    assert "letter.txt" in line and "directory of its own" in line
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o755
+    assert [entry.name for entry in directory.iterdir()] == ["letter.txt"]
+
+
+def test_a_run_dir_that_cannot_be_written(bench):
+    directory = bench.lab.directory / "frozen"
+    directory.mkdir()
+    for run_dir, why in ((directory / "run", "Read-only file system"), (directory, "Read-only file system"),
+                         (bench.write_config() / "run", "Not a directory")):
+        frozen = ("unshare", "--mount", "sh", "-c", f'mount -t tmpfs -o ro none {directory} && exec "$@"', "sh")
+        line = the_one_line(bench, start(bench, run_dir=run_dir, prefix=frozen))
+        assert str(run_dir) in line and why in line
+
+
 def test_a_namespace_that_is_not_there(bench):
     assert "no such network namespace" in the_one_line(bench, start(bench, netns="absent-namespace"))
 
 
+def test_a_namespace_that_is_only_a_file(bench):
+    stale = Path("/run/netns") / f"{bench.lab.prefix}stale"
+    stale.touch()
+    try:
+        assert "not a network namespace" in the_one_line(bench, start(bench, netns=stale.name))
+    finally:
+        stale.unlink()
+
+
 def test_no_configuration(bench):
     assert "no such file" in the_one_line(bench, bench.try_start(bench.lab.directory / "absent.yaml"))
+
+
+def test_two_starts_at_once(bench):
+    command = [REPOSITORY / "scripts/gateway", "start", "--config", bench.write_config(), "--run-dir", bench.run_dir,
+               "--netns", bench.namespace.name]
+    both = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=60)[1] for process in both]
+    assert sorted(process.returncode for process in both) == [0, 1], said
+    assert "already" in "".join(said) and "".join(said).count("\n") == 1, said
+    bench.cli("show", "gateway")
+    bench.stop()
 
 
 def test_the_right_one_starts_and_leaves_nothing(bench):
@@ -144,9 +219,15 @@ def test_the_right_one_starts_and_leaves_nothing(bench):
     for name, forbidden in (("dataplane.sock", 0o077), ("feed.sock", 0o077), ("api.sock", 0o077), ("vici.sock", 0o007)):  # charon's own
         assert stat.S_IMODE((bench.run_dir / name).stat().st_mode) & forbidden == 0, f"{name} is open to others"
     assert stat.S_IMODE(bench.run_dir.stat().st_mode) == 0o700
-    again = bench.try_start()
-    assert again.returncode != 0 and "already" in again.stderr
+    assert bench.drops() == {}, "a fresh gateway that dropped packets"
+    assert "already" in one_line(bench.try_start())
+    other = bench.run_dir.with_name("other")
+    assert "another gateway" in one_line(start(bench, run_dir=other))
+    assert not other.exists()
+    bench.cli("show", "gateway")
     bench.stop()
     assert not bench.run_dir.exists()
     assert not [name for name in namespaces() if name.startswith(f"{bench.namespace.name}-")]
-    assert "wan0:" not in bench.namespace.ip("link").replace("v-wan0", ""), "a mirror is left"
+    assert devices(bench) == {"lo", "v-lan0", "v-wan0"}
+    again = one_line(run(REPOSITORY / "scripts/gateway", "stop", "--run-dir", bench.run_dir, check=False))
+    assert "no gateway" in again
