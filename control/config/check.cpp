@@ -61,6 +61,10 @@ void check_port_uses(Reader& reader, const Gateway& gateway) {
   std::map<std::string, std::string> devices, uses;
   for (const auto& [name, port] : gateway.ports) {
     if (port.device.empty()) continue;
+    if (!gateway.settings.hugepages &&
+        port.device.substr(0, port.device.find(',')).find(':') != std::string::npos) {
+      reader.error_at("ports." + name + ".device", "a PCI device needs hugepages", "gateway.hugepages: true");
+    }
     const auto [first, is_new] = devices.emplace(device_key(port.device), name);
     if (!is_new) {
       reader.error_at("ports." + name + ".device", "is the device of port '" + first->second + "' already",

@@ -61,6 +61,13 @@ def dataplane_options(programs, path):
     return shlex.split(asked.stdout)
 
 
+def cores(options):
+    allowed = os.sched_getaffinity(0)
+    for core in options[options.index("--workers") + 1].split(","):
+        if int(core) not in allowed:
+            raise Fault(f"gateway.workers: core {core} is not one of this machine's", f"cores here: {', '.join(map(str, sorted(allowed)))}")
+
+
 def hugepages(options):
     if "--huge" not in options:
         return

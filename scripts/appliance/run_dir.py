@@ -27,8 +27,8 @@ class RunDir:
     SOCKETS = ("dataplane.sock", "feed.sock", "vici.sock", "api.sock")
     PROCESSES = ("supervisor", "dataplane", "charon", "sallyportd")
     # Everything that a gateway puts there. In strongswan.d an operator may have files beside ours.
-    OWN = {*SOCKETS, *(f"{name}.{kind}" for name in PROCESSES for kind in ("pid", "log")), "gateway.yaml", "gateway.yaml.new", "keep-logs",
-           "lock", "netns", "plugins", "sallyportd.json", "sallyportd.json.new", "state", "strongswan.conf", "strongswan.d"}
+    OWN = {*SOCKETS, *(f"{name}.{kind}" for name in PROCESSES for kind in ("pid", "log")), "dpdk", "gateway.yaml", "gateway.yaml.new",
+           "keep-logs", "lock", "netns", "plugins", "sallyportd.json", "sallyportd.json.new", "state", "strongswan.conf", "strongswan.d"}
     OWN_STRONGSWAN = "sallyport.conf"
 
     def __init__(self, path):
