@@ -32,4 +32,4 @@ class Programs:
             if path.is_file():
                 return path
         where = str(self.build) if self.build else "the system's directories"
-        raise Fault(f"{name} is not in {where}", "run scripts/build, or ninja install")
+        raise Fault(f"{name} is not in {where}", "run scripts/build")
