@@ -10,7 +10,9 @@
 #include <cerrno>
 #include <future>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <system_error>
+#include <thread>
 
 #include "control/config/diff.h"
 
@@ -21,6 +23,7 @@ using nlohmann::json;
 
 constexpr std::chrono::seconds kMainThreadPatience{10};
 constexpr std::chrono::seconds kLongestPoll{60};
+constexpr std::chrono::seconds kPortPatience{5};  // with a device that opens slowly
 
 void answer(httplib::Response& response, const json& body, int status = 200) {
   response.status = status;
@@ -61,6 +64,43 @@ json error_json(const ConfigError& error) {
 
 uint64_t number_parameter(const httplib::Request& request, const char* name) {
   return request.has_param(name) ? std::strtoull(request.get_param_value(name).c_str(), nullptr, 10) : 0;
+}
+
+// What the configuration in force was before, to go back to it.
+struct InForce {
+  Gateway gateway;
+  std::string text, base_dir;
+};
+
+struct Applied {
+  std::vector<Change> changes;
+  InForce before;
+  std::optional<OperatorError> error;
+};
+
+std::set<std::string> new_ports(const Gateway& before, const Gateway& wanted) {
+  std::set<std::string> names;
+  for (const auto& [name, port] : wanted.ports) {
+    if (!before.ports.contains(name)) names.insert(name);
+  }
+  return names;
+}
+
+// Until the dataplane has opened each of them, refused one, or been too slow. Why one can't be opened.
+std::optional<std::string> wait_for_ports(asio::io_context& io, Daemon& daemon,
+                                          const std::set<std::string>& names) {
+  const auto deadline = std::chrono::steady_clock::now() + kPortPatience;
+  for (bool all_open = names.empty(); !all_open && std::chrono::steady_clock::now() < deadline;) {
+    const json ports = on_main_thread(io, [&daemon] { return daemon.show_ports(); });
+    all_open = true;
+    for (const json& port : ports) {
+      if (!names.contains(port["name"])) continue;
+      if (port["error"].is_string()) return port["error"].get<std::string>();
+      all_open = all_open && port["mac"].is_string();
+    }
+    if (!all_open) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -187,18 +227,25 @@ void HttpServer::post_config(const httplib::Request& request, httplib::Response&
     return;
   }
   const bool dry_run = number_parameter(request, "dry_run") != 0;
-  struct Applied {
-    std::vector<Change> changes;
-    std::optional<OperatorError> error;
-  };
   const Applied applied =
       on_main_thread(io_, [&daemon = daemon_, parsed, text = request.body, base_dir, dry_run] {
         Applied out;
         out.changes = diff(daemon.gateway(), parsed.gateway);
-        if (!dry_run) out.error = daemon.apply(parsed.gateway, text, base_dir);
+        if (dry_run) return out;
+        out.before = {daemon.gateway(), daemon.config_text(), daemon.base_dir()};
+        out.error = daemon.apply(parsed.gateway, text, base_dir);
         return out;
       });
   if (applied.error) return answer_error(response, *applied.error);
+  if (!dry_run) {
+    const auto why = wait_for_ports(io_, daemon_, new_ports(applied.before.gateway, parsed.gateway));
+    if (why) {
+      on_main_thread(io_, [&daemon = daemon_, before = applied.before] {
+        return daemon.apply(before.gateway, before.text, before.base_dir);
+      });
+      return answer_error(response, {409, *why, "the old configuration is in force again"});
+    }
+  }
   json changes = json::array();
   for (const Change& change : applied.changes)
     changes.push_back(change_json(change));

@@ -5,6 +5,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 
 #include "control/addresses.h"
 #include "control/config/diff.h"
@@ -19,6 +21,33 @@ constexpr std::chrono::seconds kPluginPatience{5};
 
 MonotonicTime now() {
   return std::chrono::steady_clock::now();
+}
+
+// What a running dataplane can't become.
+std::optional<OperatorError> needs_restart(const Gateway& running, const Gateway& wanted,
+                                           uint32_t max_mtu_bytes) {
+  const char* const hint = "stop the gateway and start it with the new file";
+  GatewaySettings settings = wanted.settings;
+  settings.name = running.settings.name;
+  if (settings != running.settings) {
+    return OperatorError{
+        409, "workers, idle, hugepages, memory and sa_capacity cannot change while the gateway runs", hint};
+  }
+  for (const auto& [name, port] : wanted.ports) {
+    const auto now = running.ports.find(name);
+    if (now != running.ports.end() && now->second.device != port.device) {
+      return OperatorError{
+          409, fmt::format("port {} cannot change its device while the gateway runs", name),
+          "give the new port another name, or stop the gateway and start it with the new file"};
+    }
+    if (port.mtu_bytes <= max_mtu_bytes) continue;
+    return OperatorError{
+        409,
+        fmt::format("port {}: the running dataplane's packet buffers fit an MTU of {}, not {}", name,
+                    max_mtu_bytes, port.mtu_bytes),
+        hint};
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -171,13 +200,8 @@ void Daemon::load_charon(const std::set<std::string>& renew) {
 
 std::optional<OperatorError> Daemon::apply(const Gateway& wanted, const std::string& text,
                                            const std::string& base_dir) {
-  GatewaySettings settings = wanted.settings;
-  settings.name = gateway_.settings.name;
-  if (settings != gateway_.settings) {
-    return OperatorError{
-        409, "workers, idle, hugepages, memory and sa_capacity cannot change while the gateway runs",
-        "stop the gateway and start it with the new file"};
-  }
+  if (auto error = needs_restart(gateway_, wanted, adopted_ ? hello_.max_mtu_bytes : UINT32_MAX))
+    return error;
   const Touched reached = touched(gateway_, wanted);
   try {
     networks_.apply(wanted);
@@ -196,6 +220,7 @@ std::optional<OperatorError> Daemon::apply(const Gateway& wanted, const std::str
     networks_.apply(gateway_);
     return OperatorError{500, error.what(), ""};
   }
+  std::erase_if(ports_, [&](const auto& entry) { return !wanted.ports.contains(entry.first); });
   gateway_ = wanted;
   state_.base_dir = base_dir;
   std::erase_if(state_.held_down, [this](const auto& name) { return !gateway_.connections.contains(name); });
@@ -206,6 +231,11 @@ std::optional<OperatorError> Daemon::apply(const Gateway& wanted, const std::str
   rebuild_soon();
   review_soon();
   return std::nullopt;
+}
+
+std::string Daemon::config_text() const {
+  std::ifstream file(options_.run_dir + "/gateway.yaml", std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
 std::optional<OperatorError> Daemon::unknown(const std::string& connection) const {

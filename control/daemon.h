@@ -51,6 +51,9 @@ class Daemon {
   [[nodiscard]] std::optional<OperatorError> apply(const Gateway& wanted, const std::string& text,
                                                    const std::string& base_dir);
   [[nodiscard]] const Gateway& gateway() const { return gateway_; }
+  // As apply() took them.
+  [[nodiscard]] std::string config_text() const;
+  [[nodiscard]] const std::string& base_dir() const { return state_.base_dir; }
 
   // Answers with a sentence, or the error.
   [[nodiscard]] std::variant<std::string, OperatorError> up(const std::string& connection);

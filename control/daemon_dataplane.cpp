@@ -148,7 +148,7 @@ void Daemon::on_port_dump(const std::vector<Bytes>& items) {
   for (const Bytes& item : items) {
     const auto message = message_cast<api::SetPort>(item);
     const std::string name = name_of(message.name);
-    if (!gateway_.ports.contains(name)) continue;
+    if (port_id(name) != message.port_id) continue;  // none of ours, or the device it had before
     PortState& port = ports_[name];
     port.known = true;
     port.error.clear();

@@ -262,7 +262,7 @@ ParseResult parse(std::string_view text, const std::string& file_name, const std
     reader.error(has_place ? Place{static_cast<uint32_t>(failure.mark.line + 1),
                                    static_cast<uint32_t>(failure.mark.column + 1)}
                            : Place{},
-                 "not YAML: " + failure.msg, "check indentation, quotes and brackets near here");
+                 "not YAML: " + failure.msg, "check indentation (no tabs), quotes and brackets near here");
   }
   result.errors = reader.take_errors();
   return result;

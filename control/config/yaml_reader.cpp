@@ -38,7 +38,8 @@ void Reader::error(const Place& place, std::string message, std::string hint) {
 }
 
 void Reader::error(const Value& value, std::string message, std::string hint) {
-  error(value.place, value.path + ": " + std::move(message), std::move(hint));
+  const std::string where = value.path.empty() ? "" : value.path + ": ";
+  error(value.place, where + std::move(message), std::move(hint));
 }
 
 void Reader::error_at(const std::string& path, std::string message, std::string hint) {

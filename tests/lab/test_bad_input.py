@@ -14,7 +14,7 @@ import yaml
 from kit import pki
 from kit.lab import Lab
 from kit.netns import namespaces
-from kit.shell import REPOSITORY, run
+from kit.shell import REPOSITORY, run, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +200,31 @@ def test_a_namespace_that_is_only_a_file(bench):
 
 def test_no_configuration(bench):
     assert "no such file" in the_one_line(bench, bench.try_start(bench.lab.directory / "absent.yaml"))
+
+
+@pytest.mark.parametrize("port, value, mentioned", [
+    ("lan0", {"mtu": 9000}, "stop the gateway"),
+    ("lan1", {"device": "net_af_packet9,iface=absent0"}, "absent0"),
+    ("wan0", {"device": "net_null9"}, "another name"),
+], ids=["an MTU without buffers", "a new port", "another device"])
+def test_an_apply_that_cannot_be_done_changes_nothing(bench, port, value, mentioned):
+    bench.start()
+    try:
+        wait_for("the public address", lambda: next(p for p in bench.show("ports") if p["name"] == "wan0")["addresses"])
+        ports, links = bench.show("ports"), devices(bench)
+        in_force = (bench.run_dir / "gateway.yaml").read_text()
+        file = bench.lab.directory / "apply.yaml"
+        file.write_text(yaml.safe_dump(changed(bench.config, ("ports", port), {**bench.config["ports"].get(port, {}), **value}), sort_keys=False))
+        done = bench.cli("apply", file, "--yes", check=False)
+        assert mentioned in one_line(done) and "applied" not in done.stdout
+        assert (bench.run_dir / "gateway.yaml").read_text() == in_force
+        assert devices(bench) == links
+
+        def names(shown):
+            return [(p["name"], p["device"], p["mtu"], p["error"], p["addresses"], bool(p["mac"])) for p in shown]
+        wait_for("the ports as before", lambda: names(bench.show("ports")) == names(ports), 5)
+    finally:
+        bench.stop()
 
 
 def test_two_starts_at_once(bench):
