@@ -24,9 +24,17 @@ namespace sallyport::dataplane {
 namespace {
 
 struct WorkerThread {
+  WorkerConfig config;
   std::unique_ptr<Worker> worker;
   const std::atomic<bool>* stop;
 };
+
+// On the worker's own core, so that what it allocates lies on that core's NUMA node.
+int make_worker(void* argument) {
+  auto& thread = *static_cast<WorkerThread*>(argument);
+  thread.worker = Worker::create(thread.config);
+  return 0;
+}
 
 int run_worker(void* argument) {
   auto& thread = *static_cast<WorkerThread*>(argument);
@@ -60,9 +68,10 @@ UniqueFd take_signals() {
 Result<std::vector<WorkerThread>> make_workers(const Options& options, World& world, Rings& rings,
                                                PacketPools& pools, SharedStateFile& state,
                                                const std::atomic<bool>& stop) {
-  std::vector<WorkerThread> threads;
+  std::vector<WorkerThread> threads(world.workers());
   for (uint32_t index = 0; index < world.workers(); ++index) {
-    WorkerConfig config;
+    threads[index].stop = &stop;
+    WorkerConfig& config = threads[index].config;
     config.index = index;
     config.socket_id = static_cast<int>(rte_lcore_to_socket_id(lcore_of_worker(index)));
     config.idle = options.idle == IdleMode::kSleep ? Idle::kSleep : Idle::kPoll;
@@ -74,11 +83,11 @@ Result<std::vector<WorkerThread>> make_workers(const Options& options, World& wo
     config.counters = &state.workers()[index];
     config.port_counters = state.ports();
     config.counter_workers = state.header().workers;
-    auto worker = Worker::create(config);
-    if (!worker)
+    rte_eal_remote_launch(make_worker, &threads[index], lcore_of_worker(index));
+    rte_eal_wait_lcore(lcore_of_worker(index));
+    if (!threads[index].worker)
       return Failure{api::Error::kExhausted,
                      "a worker could not be made: too little --memory, or a CPU without AES-NI"};
-    threads.push_back({std::move(worker), &stop});
   }
   return threads;
 }

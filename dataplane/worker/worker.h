@@ -34,7 +34,8 @@ struct WorkerConfig {
 
 class Worker {
  public:
-  // nullptr when memory is short or the CPU lacks what the crypto needs. Main thread, after EAL.
+  // nullptr when memory is short or the CPU lacks what the crypto needs. After EAL, and before run or
+  // poll_once: best on the core that will run it, whose memory it then gets.
   static std::unique_ptr<Worker> create(const WorkerConfig& config);
   ~Worker();
   Worker(const Worker&) = delete;
