@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "dataplane/manager/codec.h"
+#include "dataplane/manager/numa.h"
 
 namespace sallyport::dataplane {
 namespace {
@@ -50,7 +51,8 @@ Manager::Manager(const ManagerConfig& config, World& world, Rings& rings, Packet
                Retirer(world.qsbr()),
                {},
                config.max_mtu_bytes,
-               [this](std::span<const std::byte> event) { server_->send_event(event); }},
+               [this](std::span<const std::byte> event) { server_->send_event(event); },
+               worker_nodes(config.workers)},
       ports_(context_),
       networks_(context_),
       next_hops_(context_, ports_),

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <string>
 
+#include "dataplane/manager/numa.h"
 #include "dataplane/path/meta.h"
 
 namespace sallyport::dataplane {
@@ -21,7 +22,8 @@ constexpr uint32_t kMaxBuffers = (1u << 19) - 1;
 
 }  // namespace
 
-PacketPools::PacketPools(uint32_t memory_mb, uint32_t max_mtu_bytes) {
+PacketPools::PacketPools(uint32_t memory_mb, uint32_t max_mtu_bytes)
+    : default_node_(worker_nodes(1).front()) {
   const uint32_t room = RTE_PKTMBUF_HEADROOM + RTE_ETHER_HDR_LEN + 2 * kVlanBytes + RTE_ETHER_CRC_LEN +
                         max_mtu_bytes + kTailroomBytes;
   room_bytes_ = static_cast<uint16_t>(RTE_ALIGN_CEIL(std::max(room, kMinRoomBytes), RTE_CACHE_LINE_SIZE));
@@ -36,16 +38,20 @@ PacketPools::~PacketPools() {
 }
 
 Result<rte_mempool*> PacketPools::of_socket(int socket) {
-  if (socket < 0) socket = static_cast<int>(rte_socket_id());
+  socket = node_of(socket);
   if (const auto it = pools_.find(socket); it != pools_.end()) return it->second;
   const std::string name = "packets" + std::to_string(socket);
   rte_mempool* pool =
       rte_pktmbuf_pool_create(name.c_str(), buffers_, kCacheBuffers, kMbufPrivateBytes, room_bytes_, socket);
   if (pool == nullptr)
     return Failure{api::Error::kExhausted, "no memory for " + std::to_string(buffers_) +
-                                               " packet buffers on socket " + std::to_string(socket) + ": " +
-                                               rte_strerror(rte_errno) + "; give more with --memory"};
+                                               " packet buffers on NUMA node " + std::to_string(socket) +
+                                               ": " + rte_strerror(rte_errno) + "; give more with --memory"};
   return pools_[socket] = pool;
+}
+
+bool PacketPools::single() const {
+  return rte_socket_count() == 1;
 }
 
 }  // namespace sallyport::dataplane

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The packet buffers, one pool for each NUMA socket that a port or the manager asks for. Manager thread; the
+// The packet buffers, one pool for each NUMA node that a port or worker asks for. Manager thread; the
 // pools themselves are used by all.
 #pragma once
 
@@ -20,13 +20,19 @@ class PacketPools {
   PacketPools(const PacketPools&) = delete;
   PacketPools& operator=(const PacketPools&) = delete;
 
-  // The pool of that socket, made when first asked for; SOCKET_ID_ANY is the manager's own socket.
+  // The pool of that node, made when first asked for.
   Result<rte_mempool*> of_socket(int socket);
+  // Where memory for a device of `socket` is best: there, or for SOCKET_ID_ANY (virtual devices) with worker
+  // 0.
+  int node_of(int socket) const { return socket < 0 ? default_node_ : socket; }
+  // Whether no packet can come from another pool than its neighbour's: the machine has one node.
+  bool single() const;
   uint32_t buffers() const { return buffers_; }  // of one pool
 
  private:
   uint32_t buffers_;
   uint16_t room_bytes_;
+  int default_node_;
   std::map<int, rte_mempool*> pools_;
 };
 

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "dataplane/manager/eal.h"
+#include "dataplane/manager/esp_steering.h"
 
 namespace sallyport::dataplane {
 namespace {
@@ -49,8 +50,8 @@ std::string probe_hint(const std::string& device) {
 
 }  // namespace
 
-Result<PortDevice> PortDevice::open(const std::string& device, uint16_t workers, uint16_t mtu_bytes,
-                                    PacketPools& pools) {
+Result<PortDevice> PortDevice::open(const std::string& device, PortSide side, uint16_t workers,
+                                    uint16_t mtu_bytes, PacketPools& pools) {
   Eal::take_complaint();
   const auto before = ports_now();
   if (const int error = rte_dev_probe(device.c_str()); error != 0) {
@@ -63,8 +64,8 @@ Result<PortDevice> PortDevice::open(const std::string& device, uint16_t workers,
       std::find_if(after.begin(), after.end(), [&](uint16_t port) { return !before.contains(port); });
   if (found == after.end())
     return Failure{api::Error::kDeviceFailed, "device " + device + " gave no port; " + probe_hint(device)};
-  PortDevice result(*found);
-  if (auto failure = result.configure(workers, mtu_bytes, pools); failure.failed()) {
+  PortDevice result(*found, side, workers);
+  if (auto failure = result.configure(mtu_bytes, pools); failure.failed()) {
     failure.text = "device " + device + ": " + failure.text;
     return failure;
   }
@@ -75,12 +76,15 @@ PortDevice::~PortDevice() {
   if (port_ == kClosed) return;
   rte_eth_dev_info info{};
   const bool known = rte_eth_dev_info_get(port_, &info) == 0;
+  if (spread_.esp.how != EspSpread::kByRss || spread_.esp_in_udp.how != EspSpread::kByRss)
+    rte_flow_flush(port_, nullptr);
   rte_eth_dev_stop(port_);
   rte_eth_dev_close(port_);
   if (known && info.device != nullptr) rte_dev_remove(info.device);
 }
 
-Failure PortDevice::configure(uint16_t workers, uint16_t mtu_bytes, PacketPools& pools) {
+Failure PortDevice::configure(uint16_t mtu_bytes, PacketPools& pools) {
+  const uint16_t workers = spread_.workers;
   rte_eth_dev_info info{};
   if (const int error = rte_eth_dev_info_get(port_, &info); error != 0)
     return device_failed("gives no information", error);
@@ -89,16 +93,22 @@ Failure PortDevice::configure(uint16_t workers, uint16_t mtu_bytes, PacketPools&
             "offers " + std::to_string(std::min(info.max_rx_queues, info.max_tx_queues)) + " queue pairs, " +
                 std::to_string(workers) + " workers need one each; " + queue_hint(info.driver_name, workers)};
   rte_eth_conf config{};
-  const uint64_t wanted_hash = RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_ESP;
-  if (workers > 1 && (info.flow_type_rss_offloads & wanted_hash) != 0) {
+  RssPlan rss = plan_rss(spread_.side, workers, info);
+  if (rss.hashed != 0) {
     config.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-    config.rx_adv_conf.rss_conf.rss_hf = info.flow_type_rss_offloads & wanted_hash;
+    config.rx_adv_conf.rss_conf.rss_hf = spread_.hashed = rss.hashed;
+  }
+  if (!rss.key.empty()) {
+    config.rx_adv_conf.rss_conf.rss_key = rss.key.data();
+    config.rx_adv_conf.rss_conf.rss_key_len = static_cast<uint8_t>(rss.key.size());
   }
   config.rxmode.mtu = std::clamp<uint32_t>(mtu_bytes, info.min_mtu, std::max<uint32_t>(info.max_mtu, 1500));
-  config.txmode.offloads = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+  // Every packet that a worker sends is one segment with one owner (packet/buffer.h), which lets drivers take
+  // their shortest way; to give the buffers back unseen they must all be of one pool as well.
+  if (pools.single()) config.txmode.offloads = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
   if (const int error = rte_eth_dev_configure(port_, workers, workers, &config); error != 0)
     return device_failed("cannot be configured", error);
-  if (auto failure = set_up_queues(workers, pools); failure.failed()) return failure;
+  if (auto failure = set_up_queues(pools); failure.failed()) return failure;
   if (auto failure = set_mtu(mtu_bytes); failure.failed()) return failure;
   if (const int error = rte_eth_dev_start(port_); error != 0)
     return device_failed("cannot be started", error);
@@ -108,11 +118,25 @@ Failure PortDevice::configure(uint16_t workers, uint16_t mtu_bytes, PacketPools&
   if (const int error = rte_eth_macaddr_get(port_, &mac); error != 0)
     return device_failed("has no MAC", error);
   std::copy_n(mac.addr_bytes, mac_.size(), mac_.begin());
+  steer(info.reta_size);
   return success();
 }
 
-Failure PortDevice::set_up_queues(uint16_t workers, PacketPools& pools) {
-  const int socket = rte_eth_dev_socket_id(port_);
+// Whatever a device refuses here costs speed alone: workers hand over what isn't theirs.
+void PortDevice::steer(uint16_t redirection_entries) {
+  if (spread_.workers < 2) return;
+  if (spread_.hashed != 0 && redirection_entries > 0) {
+    auto table = even_redirection(redirection_entries, spread_.workers);
+    rte_eth_dev_rss_reta_update(port_, table.data(), redirection_entries);
+  }
+  if (spread_.side != PortSide::kPublic) return;
+  spread_.esp = steer_esp(port_, spread_.workers, EspCarrier::kIp, (spread_.hashed & RTE_ETH_RSS_ESP) != 0);
+  spread_.esp_in_udp = steer_esp(port_, spread_.workers, EspCarrier::kUdp, false);
+}
+
+Failure PortDevice::set_up_queues(PacketPools& pools) {
+  const uint16_t workers = spread_.workers;
+  const int socket = pools.node_of(numa_node());
   const auto pool = pools.of_socket(socket);
   if (!pool.ok()) return pool.failure();
   pool_ = pool.value();
@@ -138,6 +162,10 @@ Failure PortDevice::set_mtu(uint16_t mtu_bytes) {
   const int error = rte_eth_dev_set_mtu(port_, mtu_bytes);
   if (error == 0 || error == -ENOTSUP) return success();
   return device_failed("does not take an MTU of " + std::to_string(mtu_bytes) + " bytes", error);
+}
+
+int PortDevice::numa_node() const {
+  return rte_eth_dev_socket_id(port_);
 }
 
 bool PortDevice::link_up() const {

@@ -8,6 +8,7 @@
 
 #include "dataplane/manager/codec.h"
 #include "dataplane/manager/dump.h"
+#include "dataplane/manager/numa.h"
 
 namespace sallyport::dataplane {
 namespace {
@@ -46,9 +47,10 @@ Failure Ports::check(const api::SetPort& message) const {
 }
 
 Failure Ports::open(const api::SetPort& message) {
+  const auto side = message.vrf_id == kPublicVrf ? PortSide::kPublic : PortSide::kLan;
   auto device =
-      PortDevice::open(std::string(text_of(message.device)), static_cast<uint16_t>(context_.world.workers()),
-                       message.mtu_bytes, context_.pools);
+      PortDevice::open(std::string(text_of(message.device)), side,
+                       static_cast<uint16_t>(context_.world.workers()), message.mtu_bytes, context_.pools);
   if (!device.ok()) {
     auto failure = device.failure();
     failure.text = "port " + std::string(text_of(message.name)) + ": " + failure.text;
@@ -59,7 +61,10 @@ Failure Ports::open(const api::SetPort& message) {
   entry.device = std::make_unique<PortDevice>(std::move(device.value()));
   context_.references.add(ObjectKind::kVrf, message.vrf_id);
   publish(entry);
-  spdlog::info("port {} opened: {}", text_of(message.name), text_of(message.device));
+  spdlog::info("port {} opened: {}; {}", text_of(message.name), text_of(message.device),
+               describe(entry.device->spread()));
+  if (const auto warning = numa_warning(entry.device->numa_node(), context_.worker_nodes); !warning.empty())
+    spdlog::warn("port {}: {}", text_of(message.name), warning);
   return success();
 }
 

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <span>
+#include <vector>
 
 #include "dataplane/manager/packet_pools.h"
 #include "dataplane/manager/references.h"
@@ -19,6 +20,7 @@ struct TablesContext {
   References references;
   uint32_t max_mtu_bytes;
   std::function<void(std::span<const std::byte>)> send_event;  // an API event to all clients
+  std::vector<int> worker_nodes;                               // NUMA node of each worker's core
 };
 
 inline Failure not_found(const char* what, uint32_t id) {
