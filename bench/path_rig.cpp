@@ -71,8 +71,8 @@ void fill(Message& message, const RigOptions& options, uint32_t index, bool to_p
 }  // namespace
 
 struct PathRig::Sa {
-  OuterHeader outer;
-  Tunnel tunnel;
+  std::unique_ptr<OuterHeader> outer = std::make_unique<OuterHeader>();
+  std::unique_ptr<Tunnel> tunnel = std::make_unique<Tunnel>();
   InboundSaPtr inbound;
   OutboundSaPtr outbound;
 };
@@ -95,8 +95,8 @@ PathRig::PathRig(const RigOptions& options, rte_mempool* pool)
       engine_(CryptoEngine::create()),
       counters_(1),
       port_counters_(api::kMaxPorts),
-      inbound_rows_(options.sas + 1),
-      outbound_rows_(options.sas + 1) {
+      inbound_rows_(make_dpdk_array<api::InboundRow>(options.sas + 1)),
+      outbound_rows_(make_dpdk_array<api::OutboundRow>(options.sas + 1)) {
   WorkerConfig config;
   config.world = &world_;
   config.rings = rings_.get();
@@ -182,25 +182,25 @@ void PathRig::add_neighbour(uint32_t id, const RingPort& port, uint32_t own_addr
 
 void PathRig::add_sa(uint32_t index) {
   auto sa = std::make_unique<Sa>();
-  sa->tunnel.id = index;
-  sa->tunnel.vrf_id = kVrf;
-  sa->tunnel.neighbour_id = kPeerNeighbour;
-  sa->tunnel.outbound_slot = index + 1;
+  sa->tunnel->id = index;
+  sa->tunnel->vrf_id = kVrf;
+  sa->tunnel->neighbour_id = kPeerNeighbour;
+  sa->tunnel->outbound_slot = index + 1;
   auto inbound = api::SetInboundSa{};
   fill(inbound, options_, index, options_.is_peer);
   inbound.replay_window = options_.replay_window;
   auto outbound = api::SetOutboundSa{};
   fill(outbound, options_, index, !options_.is_peer);
   outbound.slot = index + 1;
-  make_outer_header({outbound.local, outbound.remote, 0, 0, false}, {}, sa->outer);
+  make_outer_header({outbound.local, outbound.remote, 0, 0, false}, {}, *sa->outer);
   const Refusal in =
       create_inbound_sa(inbound, inbound_rows_[index + 1], *engine_, SOCKET_ID_ANY, sa->inbound);
-  const Refusal out = create_outbound_sa(outbound, outbound_rows_[index + 1], &sa->outer, *engine_,
+  const Refusal out = create_outbound_sa(outbound, outbound_rows_[index + 1], sa->outer.get(), *engine_,
                                          SOCKET_ID_ANY, sa->outbound);
   if (in.error != api::Error::kNone || out.error != api::Error::kNone)
     fail(*in.text != '\0' ? in.text : out.text);
   sa->inbound->vrf_id = kVrf;
-  world_.tunnels.publish(index, &sa->tunnel);
+  world_.tunnels.publish(index, sa->tunnel.get());
   world_.inbound_sas.publish(index + 1, sa->inbound.get());
   world_.outbound_sas.publish(index + 1, sa->outbound.get());
   const uint32_t group = index + kFirstTunnelGroup;

@@ -80,8 +80,8 @@ class PathRig {
   std::vector<std::unique_ptr<Sa>> sas_;
   std::vector<api::WorkerCounters> counters_;
   std::vector<api::PortCounters> port_counters_;
-  std::vector<api::InboundRow> inbound_rows_;
-  std::vector<api::OutboundRow> outbound_rows_;
+  dataplane::DpdkArray<api::InboundRow> inbound_rows_;
+  dataplane::DpdkArray<api::OutboundRow> outbound_rows_;
 };
 
 // A pool of `packets` buffers for the frames of rigs.

@@ -43,74 +43,87 @@ inline void increment(api::Counter& counter) {
   counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
-// Exchanges a packet that can't be written in place for a copy that can.
-api::DropReason make_private(rte_mbuf*& packet);
-
 // RFC 4106: nonce = salt and the packet's IV, AAD = SPI and sequence number, the inferred high word between
-// with ESN.
-inline void fill_job(CryptoJob& job, const InboundSa& sa, uint64_t sequence, uint8_t* esp,
+// with ESN. `header`: SPI and low word as they came.
+inline void fill_job(CryptoJob& job, const InboundSa& sa, uint64_t sequence, uint64_t header, uint8_t* esp,
                      uint32_t text_bytes) {
-  uint64_t header, iv;
-  std::memcpy(&header, esp, 8);
+  static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN);
+  const uint32_t salt = sa.salt;
+  const bool esn = sa.esn;
+  uint64_t iv;
   std::memcpy(&iv, esp + kEspHeaderBytes, 8);
   const auto low_be = static_cast<uint32_t>(header >> 32);
   const uint64_t high_be = rte_cpu_to_be_32(static_cast<uint32_t>(sequence >> 32));
-  const uint64_t aad = sa.esn ? (header & 0xffffffff) | high_be << 32 : header;
+  const uint64_t aad = esn ? (header & 0xffffffff) | high_be << 32 : header;
   job.key = &sa.key;
   job.text = esp + kEspHeaderBytes + sa.shape.iv_bytes;
   job.text_bytes = text_bytes;
   job.algorithm = sa.algorithm;
-  job.aad_bytes = static_cast<uint8_t>(8 + 4 * sa.esn);
-  std::memcpy(job.nonce.data(), &sa.salt, 4);
+  job.aad_bytes = static_cast<uint8_t>(8 + 4 * esn);
+  std::memcpy(job.nonce.data(), &salt, 4);
   std::memcpy(job.nonce.data() + 4, &iv, 8);
   std::memcpy(job.aad.data(), &aad, 8);
   std::memcpy(job.aad.data() + 8, &low_be, 4);
 }
-static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN);
 
 [[gnu::always_inline]] inline api::DropReason open(DecapPacket& item, CryptoJob& job) {
   const InboundSa& sa = *item.sa;
-  const EspShape& shape = sa.shape;
-  const uint32_t packet_bytes = rte_pktmbuf_pkt_len(item.packet);
+  const EspShape shape = sa.shape;
+  rte_mbuf* packet = item.packet;
+  const uint32_t packet_bytes = rte_pktmbuf_pkt_len(packet);
   const uint32_t frame_bytes = item.esp_offset + kEspHeaderBytes + shape.iv_bytes + shape.icv_bytes;
   // The smallest ciphertext is one unit of alignment: pad length and next header lie in it.
-  if (packet_bytes < frame_bytes + shape.align_bytes) return api::DropReason::kEspTooShort;
   const uint32_t text_bytes = packet_bytes - frame_bytes;
-  if ((text_bytes & (shape.align_bytes - 1u)) != 0) return api::DropReason::kEspTooShort;
-  if (!is_private_linear(item.packet)) [[unlikely]] {
-    if (const api::DropReason drop = make_private(item.packet); drop != kKeep) return drop;
+  if (packet_bytes < frame_bytes + shape.align_bytes || (text_bytes & (shape.align_bytes - 1u)) != 0)
+      [[unlikely]]
+    return api::DropReason::kEspTooShort;
+  if (!is_private_linear(packet)) [[unlikely]] {
+    packet = make_private_linear(packet);
+    if (packet == nullptr) return api::DropReason::kNoRoom;
+    item.packet = packet;
   }
-  auto* start = rte_pktmbuf_mtod(item.packet, uint8_t*);
-  const auto& outer = *reinterpret_cast<const rte_ipv4_hdr*>(start);
+  auto* start = rte_pktmbuf_mtod(packet, uint8_t*);
   uint8_t* esp = start + item.esp_offset;
-  uint32_t low_be;
-  std::memcpy(&low_be, esp + 4, sizeof(low_be));
-  const uint32_t low = rte_be_to_cpu_32(low_be);
-  item.sequence = sa.esn ? sa.window.infer_esn(low) : low;
-  item.outer_tos = outer.type_of_service;
-  if (!sa.window.check_replay(item.sequence)) [[unlikely]] {
+  uint64_t header;
+  std::memcpy(&header, esp, sizeof header);
+  const uint32_t low = rte_be_to_cpu_32(static_cast<uint32_t>(header >> 32));
+  const uint64_t sequence = sa.esn ? sa.window.infer_esn(low) : low;
+  item.sequence = sequence;
+  item.outer_tos = reinterpret_cast<const rte_ipv4_hdr*>(start)->type_of_service;
+  if (!sa.window.check_replay(sequence)) [[unlikely]] {
     increment(sa.row->replayed);
     return api::DropReason::kReplay;
   }
-  fill_job(job, sa, item.sequence, esp, text_bytes);
+  fill_job(job, sa, sequence, header, esp, text_bytes);
   return kKeep;
 }
 
 // RFC 4303 section 3.4.4.1 steps after verification: trailer, next header, TFC padding, inner header.
 [[gnu::always_inline]] inline api::DropReason strip(DecapPacket& item, const CryptoJob& job,
                                                     uint64_t now_ns) {
-  const uint32_t pad_bytes = job.text[job.text_bytes - 2];
-  const uint8_t next_header = job.text[job.text_bytes - 1];
-  if (pad_bytes + kEspTrailerBytes > job.text_bytes) return api::DropReason::kPadLength;
-  const uint32_t payload_bytes = job.text_bytes - kEspTrailerBytes - pad_bytes;
-  if (const api::DropReason drop = count_inbound(*item.sa, payload_bytes, now_ns); drop != kKeep) return drop;
-  if (next_header == kNextHeaderDummy) return api::DropReason::kDummy;
-  if (next_header != kNextHeaderTunnel || (payload_bytes > 0 && job.text[0] >> 4 != 4)) {
-    return api::DropReason::kNextHeader;
+  uint8_t* text = job.text;
+  const uint32_t text_bytes = job.text_bytes;
+  const uint32_t pad_bytes = text[text_bytes - 2];
+  const uint8_t next_header = text[text_bytes - 1];
+  if (pad_bytes + kEspTrailerBytes > text_bytes) [[unlikely]]
+    return api::DropReason::kPadLength;
+  const uint32_t payload_bytes = text_bytes - kEspTrailerBytes - pad_bytes;
+  if (const api::DropReason drop = count_inbound(*item.sa, payload_bytes, now_ns); drop != kKeep) [[unlikely]]
+    return drop;
+  if (next_header != kNextHeaderTunnel || (payload_bytes > 0 && text[0] >> 4 != 4)) [[unlikely]] {
+    return next_header == kNextHeaderDummy ? api::DropReason::kDummy : api::DropReason::kNextHeader;
   }
-  if (check_ipv4(job.text, payload_bytes) != kKeep) return api::DropReason::kInnerBadHeader;
+  if (check_ipv4(text, payload_bytes) != kKeep) [[unlikely]]
+    return api::DropReason::kInnerBadHeader;
 
-  auto& inner = *reinterpret_cast<rte_ipv4_hdr*>(job.text);
+  auto& inner = *reinterpret_cast<rte_ipv4_hdr*>(text);
+  const uint32_t inner_bytes = ipv4_total_bytes(inner);
+  rte_mbuf* packet = item.packet;
+  packet->data_off = static_cast<uint16_t>(text - static_cast<uint8_t*>(packet->buf_addr));
+  packet->data_len = static_cast<uint16_t>(inner_bytes);
+  packet->pkt_len = inner_bytes;
+  packet->ol_flags &= ~kOuterFlags;
+  packet->packet_type = 0;
   const Ecn inner_ecn = ecn_of(inner.type_of_service);
   const std::optional<Ecn> ecn = decapsulated_ecn(inner_ecn, ecn_of(item.outer_tos));
   if (!ecn.has_value()) [[unlikely]]
@@ -118,24 +131,17 @@ static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN);
   if (*ecn != inner_ecn) [[unlikely]] {
     set_tos(inner, static_cast<uint8_t>((inner.type_of_service & ~kEcnMask) | static_cast<uint8_t>(*ecn)));
   }
-  rte_mbuf* packet = item.packet;
-  const uint32_t inner_bytes = ipv4_total_bytes(inner);
-  packet->data_off = static_cast<uint16_t>(job.text - static_cast<uint8_t*>(packet->buf_addr));
-  packet->data_len = static_cast<uint16_t>(inner_bytes);
-  packet->pkt_len = inner_bytes;
-  packet->ol_flags &= ~kOuterFlags;
-  packet->packet_type = 0;
   return kKeep;
 }
 
 [[gnu::always_inline]] inline api::DropReason verify(DecapPacket& item, const CryptoJob& job,
                                                      uint64_t now_ns) {
   InboundSa& sa = *item.sa;
-  if (!job.ok) {
+  if (!job.ok) [[unlikely]] {
     increment(sa.row->icv_failed);
     return api::DropReason::kIcvFailed;
   }
-  if (!sa.window.advance_replay(item.sequence)) {
+  if (!sa.window.advance_replay(item.sequence)) [[unlikely]] {
     increment(sa.row->replayed);
     return api::DropReason::kReplay;
   }
@@ -149,10 +155,12 @@ static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN);
 // key where dropped). Drops: kEspTooShort, kReplay, kNoRoom. Changes no state but the row's `replayed`
 // counter.
 [[gnu::always_inline]] inline void prepare_decapsulation(DecapPacket& item, CryptoJob& job) {
-  if (item.drop == kKeep) [[likely]]
-    item.drop = esp_detail::open(item, job);
-  if (item.drop != kKeep) [[unlikely]]
+  api::DropReason drop = item.drop;
+  if (drop == kKeep) [[likely]]
+    drop = esp_detail::open(item, job);
+  if (drop != kKeep) [[unlikely]]
     job.key = nullptr;
+  item.drop = drop;
 }
 
 // After CryptoEngine::decrypt, for each packet and its job: checks the verdict, advances the replay window,

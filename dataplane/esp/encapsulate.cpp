@@ -4,11 +4,10 @@
 
 namespace sallyport::dataplane::esp_detail {
 
-[[gnu::cold]] api::DropReason make_room(rte_mbuf*& packet, uint32_t head_bytes, uint32_t tail_bytes) {
+[[gnu::cold]] Exchanged make_room(rte_mbuf* packet, uint32_t head_bytes, uint32_t tail_bytes) {
   rte_mbuf* copy = make_private_linear(packet);
-  if (copy == nullptr) return api::DropReason::kNoRoom;
-  packet = copy;
-  return has_room(copy, head_bytes, tail_bytes) ? kKeep : api::DropReason::kNoRoom;
+  if (copy == nullptr) return {packet, api::DropReason::kNoRoom};
+  return {copy, has_room(copy, head_bytes, tail_bytes) ? kKeep : api::DropReason::kNoRoom};
 }
 
 }  // namespace sallyport::dataplane::esp_detail

@@ -68,25 +68,35 @@ inline bool has_room(const rte_mbuf* packet, uint32_t head_bytes, uint32_t tail_
 inline void write_outer(uint8_t* start, const OuterHeader& outer, uint32_t total_bytes, uint64_t inner,
                         uint64_t sequence) {
   static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN);
+  const bool encap = outer.encap;
+  uint32_t ttl_and_protocol;
+  uint64_t addresses, udp;
+  std::memcpy(&ttl_and_protocol, outer.bytes.data() + 8, sizeof ttl_and_protocol);
+  std::memcpy(&addresses, outer.bytes.data() + 12, sizeof addresses);
+  std::memcpy(&udp, outer.bytes.data() + sizeof(rte_ipv4_hdr), sizeof udp);
   const uint64_t length_be = rte_cpu_to_be_16(static_cast<uint16_t>(total_bytes));
   const uint64_t id_be = rte_cpu_to_be_16(static_cast<uint16_t>(sequence));
   const uint64_t variable = (inner & outer.inherited_mask) | outer.fixed_bits | length_be << 16 | id_be << 32;
-  const uint64_t first = variable | RTE_IPV4_VHL_DEF;
   uint64_t sum = (variable & 0xffffffff) + (variable >> 32) + outer.checksum_sum;  // below 2^34
   sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
   sum += sum >> 16;
-  uint32_t second;  // TTL, protocol, checksum
-  std::memcpy(&second, outer.bytes.data() + 8, sizeof second);
-  second |= static_cast<uint32_t>(~sum) << 16;
+  const uint64_t first = variable | RTE_IPV4_VHL_DEF;
+  const uint32_t second = ttl_and_protocol | static_cast<uint32_t>(~sum) << 16;
   std::memcpy(start, &first, sizeof first);
   std::memcpy(start + 8, &second, sizeof second);
-  std::memcpy(start + 12, outer.bytes.data() + 12, 8);  // addresses
-  if (outer.encap) {
-    std::memcpy(start + sizeof(rte_ipv4_hdr), outer.bytes.data() + sizeof(rte_ipv4_hdr), sizeof(rte_udp_hdr));
-    auto* udp = reinterpret_cast<rte_udp_hdr*>(start + sizeof(rte_ipv4_hdr));
-    // The checksum stays zero: RFC 3948 section 2.1.
-    udp->dgram_len = rte_cpu_to_be_16(static_cast<uint16_t>(total_bytes - sizeof(rte_ipv4_hdr)));
+  std::memcpy(start + 12, &addresses, sizeof addresses);
+  if (encap) {  // the checksum stays zero: RFC 3948 section 2.1
+    const uint64_t udp_bytes_be = rte_cpu_to_be_16(static_cast<uint16_t>(total_bytes - sizeof(rte_ipv4_hdr)));
+    udp |= udp_bytes_be << 32;
+    std::memcpy(start + sizeof(rte_ipv4_hdr), &udp, sizeof udp);
   }
+}
+
+// The first 8 bytes of an IPv4 header.
+inline uint64_t load_first(const uint8_t* header) {
+  uint64_t first;
+  std::memcpy(&first, header, sizeof first);
+  return first;
 }
 
 // RFC 4106: nonce = salt and IV, AAD = SPI and sequence number. The IV is the sequence number: unique under
@@ -94,54 +104,60 @@ inline void write_outer(uint8_t* start, const OuterHeader& outer, uint32_t total
 inline void fill_job(CryptoJob& job, const OutboundSa& sa, uint64_t sequence, uint8_t* esp,
                      uint32_t text_bytes) {
   const uint64_t spi_be = rte_cpu_to_be_32(sa.spi);
+  const uint32_t salt = sa.salt;
+  const bool esn = sa.esn;
   const uint64_t iv_be = rte_cpu_to_be_64(sequence);  // in memory order: high word, low word
   const uint64_t low_be = iv_be >> 32;
   const uint64_t header = spi_be | low_be << 32;
-  const uint64_t aad = sa.esn ? spi_be | iv_be << 32 : header;
+  const uint64_t aad = esn ? spi_be | iv_be << 32 : header;
   const auto aad_end = static_cast<uint32_t>(low_be);
-  std::memcpy(esp, &header, 8);
-  std::memcpy(esp + kEspHeaderBytes, &iv_be, 8);
   job.key = &sa.key;
   job.text = esp + kEspHeaderBytes + sa.shape.iv_bytes;
   job.text_bytes = text_bytes;
   job.algorithm = sa.algorithm;
-  job.aad_bytes = static_cast<uint8_t>(8 + 4 * sa.esn);
-  std::memcpy(job.nonce.data(), &sa.salt, 4);
+  job.aad_bytes = static_cast<uint8_t>(8 + 4 * esn);
+  std::memcpy(job.nonce.data(), &salt, 4);
   std::memcpy(job.nonce.data() + 4, &iv_be, 8);
   std::memcpy(job.aad.data(), &aad, 8);
   std::memcpy(job.aad.data() + 8, &aad_end, 4);
+  std::memcpy(esp, &header, 8);
+  std::memcpy(esp + kEspHeaderBytes, &iv_be, 8);
 }
 
-// Exchanges a packet that can't be grown in place for a copy that can.
-api::DropReason make_room(rte_mbuf*& packet, uint32_t head_bytes, uint32_t tail_bytes);
+// A packet that can't be grown in place, exchanged for a copy that can.
+struct Exchanged {
+  rte_mbuf* packet;
+  api::DropReason drop;
+};
+Exchanged make_room(rte_mbuf* packet, uint32_t head_bytes, uint32_t tail_bytes);
 
-[[gnu::always_inline]] inline api::DropReason encapsulate(EncapPacket& item, CryptoJob& job) {
-  const OutboundSa& sa = *item.sa;
-  const EspShape& shape = sa.shape;
+// Reads all it needs before it writes: the compiler can't know that headers and SA don't overlap.
+[[gnu::always_inline]] inline api::DropReason encapsulate(rte_mbuf*& packet, const OutboundSa& sa,
+                                                          uint64_t sequence, CryptoJob& job) {
+  const EspShape shape = sa.shape;
   const OuterHeader& outer = *sa.outer.load(std::memory_order_acquire);
-  const uint32_t inner_bytes = rte_pktmbuf_pkt_len(item.packet);
+  const uint32_t outer_bytes = outer.size_bytes;
+  const uint32_t inner_bytes = rte_pktmbuf_pkt_len(packet);
   const uint32_t pad_bytes = esp_pad_bytes(inner_bytes, shape);
-  const uint32_t head_bytes = outer.size_bytes + kEspHeaderBytes + shape.iv_bytes;
+  const uint32_t head_bytes = outer_bytes + kEspHeaderBytes + shape.iv_bytes;
   const uint32_t tail_bytes = pad_bytes + kEspTrailerBytes + shape.icv_bytes;
   const uint32_t total_bytes = head_bytes + inner_bytes + tail_bytes;
   if (total_bytes > UINT16_MAX) [[unlikely]]
     return api::DropReason::kNoRoom;
-  if (!is_private_linear(item.packet) || !has_room(item.packet, head_bytes, tail_bytes)) [[unlikely]] {
-    if (const api::DropReason drop = make_room(item.packet, head_bytes, tail_bytes); drop != kKeep)
-      return drop;
+  if (!is_private_linear(packet) || !has_room(packet, head_bytes, tail_bytes)) [[unlikely]] {
+    const Exchanged exchanged = make_room(packet, head_bytes, tail_bytes);
+    packet = exchanged.packet;
+    if (exchanged.drop != kKeep) return exchanged.drop;
   }
 
-  rte_mbuf* packet = item.packet;
-  uint64_t inner;
-  std::memcpy(&inner, rte_pktmbuf_mtod(packet, const uint8_t*), sizeof inner);
-  write_trailer(rte_pktmbuf_mtod(packet, uint8_t*) + inner_bytes, pad_bytes);
-
+  auto* inner = rte_pktmbuf_mtod(packet, uint8_t*);
+  uint8_t* start = inner - head_bytes;
   packet->data_off = static_cast<uint16_t>(packet->data_off - head_bytes);
   packet->data_len = static_cast<uint16_t>(total_bytes);
   packet->pkt_len = total_bytes;
-  auto* start = rte_pktmbuf_mtod(packet, uint8_t*);
-  write_outer(start, outer, total_bytes, inner, item.sequence);
-  fill_job(job, sa, item.sequence, start + outer.size_bytes, inner_bytes + pad_bytes + kEspTrailerBytes);
+  fill_job(job, sa, sequence, start + outer_bytes, inner_bytes + pad_bytes + kEspTrailerBytes);
+  write_outer(start, outer, total_bytes, load_first(inner), sequence);
+  write_trailer(inner + inner_bytes, pad_bytes);
   return kKeep;
 }
 
@@ -150,10 +166,14 @@ api::DropReason make_room(rte_mbuf*& packet, uint32_t head_bytes, uint32_t tail_
 // Writes padding, trailer, ESP header, IV and outer headers around the packet and fills its job (without key
 // where dropped). Drops: kNoRoom.
 [[gnu::always_inline]] inline void prepare_encapsulation(EncapPacket& item, CryptoJob& job) {
-  if (item.drop == kKeep) [[likely]]
-    item.drop = esp_detail::encapsulate(item, job);
-  if (item.drop != kKeep) [[unlikely]]
+  api::DropReason drop = item.drop;
+  rte_mbuf* packet = item.packet;
+  if (drop == kKeep) [[likely]]
+    drop = esp_detail::encapsulate(packet, *item.sa, item.sequence, job);
+  if (drop != kKeep) [[unlikely]]
     job.key = nullptr;
+  item.packet = packet;
+  item.drop = drop;
 }
 
 // After CryptoEngine::encrypt, for each packet and its job: drops what the engine refused (kCryptoFailed).

@@ -29,7 +29,6 @@ constexpr uint32_t kMaxOverheadBytes = 20 + 8 + 8 + 16 + 16 + 2 + 32;
 struct EspBurst {
   uint32_t count = 0;
   std::array<EncapPacket, kBurst> packets;
-  std::array<CryptoJob, kBurst> jobs;
   std::array<uint32_t, kBurst> neighbour_ids;
 };
 
@@ -103,14 +102,17 @@ uint16_t tunnel_mtu(const Tunnel& tunnel, const OutboundSa& sa) {
       inner_mtu(tunnel.path_mtu_bytes.load(std::memory_order_relaxed), sa.shape, encap, api::Family::kIpv4));
 }
 
-// Steps 10 to 12: everything in the burst is sent or dropped.
+// Steps 9 to 12: everything in the burst is sent or dropped.
 [[gnu::noinline]] void encrypt_and_send(PathContext& context, EspBurst& burst) {
   const uint32_t count = std::exchange(burst.count, 0);
-  context.engine->encrypt({burst.jobs.data(), count});
+  std::array<CryptoJob, kBurst> jobs;
+  for (uint32_t i = 0; i < count; ++i)
+    prepare_encapsulation(burst.packets[i], jobs[i]);
+  context.engine->encrypt({jobs.data(), count});
   Egress egress(context);
   for (uint32_t i = 0; i < count; ++i) {
     EncapPacket& packet = burst.packets[i];
-    finish_encapsulation(packet, burst.jobs[i]);
+    finish_encapsulation(packet, jobs[i]);
     if (packet.drop != kKeep) [[unlikely]] {
       bump(packet.sa->row->other_dropped);
       drop(context, packet.packet, packet.drop);
@@ -120,7 +122,7 @@ uint16_t tunnel_mtu(const Tunnel& tunnel, const OutboundSa& sa) {
   }
 }
 
-// Steps 8 and 9. A packet without a sequence number stays in the burst, to be dropped with its reason.
+// Step 8. A packet without a sequence number stays in the burst, to be dropped with its reason.
 [[gnu::always_inline]] inline void append(PathContext& context, EspBurst& burst, rte_mbuf* packet,
                                           OutboundSa& sa, const Tunnel& tunnel) {
   if (burst.count == kBurst) [[unlikely]]
@@ -130,7 +132,6 @@ uint16_t tunnel_mtu(const Tunnel& tunnel, const OutboundSa& sa) {
     report_expiry(context, sa);
   const uint32_t i = burst.count++;
   burst.packets[i] = {packet, &sa, sequence.number, sequence.drop};
-  prepare_encapsulation(burst.packets[i], burst.jobs[i]);
   burst.neighbour_ids[i] = tunnel.neighbour_id.load(std::memory_order_relaxed);
 }
 

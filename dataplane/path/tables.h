@@ -15,6 +15,7 @@
 
 #include "dataplane/api/messages.h"
 #include "dataplane/fib/fib.h"
+#include "dataplane/packet/dpdk_memory.h"
 #include "dataplane/packet/ethernet.h"
 #include "dataplane/sa/sa.h"
 #include "dataplane/sa/sa_table.h"
@@ -30,7 +31,7 @@ template <typename T>
 class IdTable {
  public:
   explicit IdTable(uint32_t capacity)
-      : capacity_(capacity), entries_(std::make_unique<std::atomic<const T*>[]>(capacity)) {}
+      : capacity_(capacity), entries_(make_dpdk_array<std::atomic<const T*>>(capacity)) {}
 
   // nullptr where nothing is published, or beyond the table. Any worker, valid until its next quiescent
   // state.
@@ -47,7 +48,7 @@ class IdTable {
 
  private:
   uint32_t capacity_;
-  std::unique_ptr<std::atomic<const T*>[]> entries_;
+  DpdkArray<std::atomic<const T*>> entries_;
 };
 
 // Immutable once published, but for the atomics. A port comes up in this order: device started with a pair of
@@ -133,7 +134,7 @@ struct Member {
 class GroupTable {
  public:
   explicit GroupTable(uint32_t capacity)
-      : groups_(capacity), only_(std::make_unique<std::atomic<uint64_t>[]>(capacity)) {}
+      : groups_(capacity), only_(make_dpdk_array<std::atomic<uint64_t>>(capacity)) {}
 
   // As IdTable's.
   const NextHopGroup* at(uint32_t id) const { return groups_.at(id); }
@@ -151,7 +152,7 @@ class GroupTable {
 
  private:
   IdTable<NextHopGroup> groups_;
-  std::unique_ptr<std::atomic<uint64_t>[]> only_;
+  DpdkArray<std::atomic<uint64_t>> only_;
 };
 
 // A VRF other than the public one. The object stays until the VRF is deleted; its tables change inside.
@@ -170,6 +171,9 @@ struct alignas(64) Tunnel {
   std::atomic<uint16_t> path_mtu_bytes{
       1500};  // of the outer packet: the port's, or as learnt, aged by the manager
   std::atomic<bool> mss_clamp{true};
+
+  static void* operator new(size_t bytes) { return allocate_object(bytes); }
+  static void operator delete(void* memory) { free_object(memory); }
 };
 static_assert(sizeof(Tunnel) == 64);
 

@@ -6,16 +6,16 @@
 #include <atomic>
 #include <cassert>
 #include <cstdint>
-#include <memory>
 
 #include "dataplane/api/messages.h"
+#include "dataplane/packet/dpdk_memory.h"
 
 namespace sallyport::dataplane {
 
 template <typename Sa>
 class SaTable {
  public:
-  explicit SaTable(uint32_t slots) : slots_(slots), entries_(std::make_unique<std::atomic<Sa*>[]>(slots)) {}
+  explicit SaTable(uint32_t slots) : slots_(slots), entries_(make_dpdk_array<std::atomic<Sa*>>(slots)) {}
 
   // nullptr where the slot is empty or beyond the table. Worker.
   Sa* at(uint32_t slot) const {
@@ -38,7 +38,7 @@ class SaTable {
 
  private:
   uint32_t slots_;
-  std::unique_ptr<std::atomic<Sa*>[]> entries_;
+  DpdkArray<std::atomic<Sa*>> entries_;
 };
 
 }  // namespace sallyport::dataplane
