@@ -25,30 +25,33 @@ bool upside_down(const api::Selector& selector) {
 }  // namespace
 
 api::Error SelectorSet::assign(std::span<const api::Selector> local, std::span<const api::Selector> remote) {
-  const auto convert = [](std::span<const api::Selector> selectors, std::vector<Range>& ranges) {
+  std::vector<Range> ranges;
+  ranges.reserve(local.size() + remote.size());
+  bool any = true;
+  const auto convert = [&ranges, &any](std::span<const api::Selector> selectors) {
     if (selectors.empty() || selectors.size() > api::kMaxSelectors) return api::Error::kInvalid;
+    const size_t before = ranges.size();
+    bool any_of_side = false;
     for (const api::Selector& selector : selectors) {
       if (selector.family != api::Family::kIpv4 && selector.family != api::Family::kIpv6)
         return api::Error::kInvalid;
       if (upside_down(selector)) return api::Error::kInvalid;
       if (selector.family == api::Family::kIpv6) continue;
-      ranges.push_back({host_order(selector.from), host_order(selector.to), selector.port_from,
-                        selector.port_to, selector.protocol,
-                        selector.port_from == 0 && selector.port_to == kAllPorts});
+      const Range& range = ranges.emplace_back(
+          Range{host_order(selector.from), host_order(selector.to), selector.port_from, selector.port_to,
+                selector.protocol, selector.port_from == 0 && selector.port_to == kAllPorts});
+      any_of_side |= range.address_from == 0 && range.address_to == kAllAddresses && range.protocol == 0 &&
+                     range.any_port;
     }
-    return ranges.empty() ? api::Error::kUnsupported : api::Error::kNone;
+    any &= any_of_side;
+    return ranges.size() == before ? api::Error::kUnsupported : api::Error::kNone;
   };
-  std::vector<Range> local_ranges, remote_ranges;
-  if (const api::Error error = convert(local, local_ranges); error != api::Error::kNone) return error;
-  if (const api::Error error = convert(remote, remote_ranges); error != api::Error::kNone) return error;
-  const auto covers_all = [](const Range& range) {
-    return range.address_from == 0 && range.address_to == kAllAddresses && range.protocol == 0 &&
-           range.any_port;
-  };
-  any_ = std::any_of(local_ranges.begin(), local_ranges.end(), covers_all) &&
-         std::any_of(remote_ranges.begin(), remote_ranges.end(), covers_all);
-  local_ = std::move(local_ranges);
-  remote_ = std::move(remote_ranges);
+  if (const api::Error error = convert(local); error != api::Error::kNone) return error;
+  const auto local_count = static_cast<uint32_t>(ranges.size());
+  if (const api::Error error = convert(remote); error != api::Error::kNone) return error;
+  any_ = any;
+  local_count_ = any ? 0 : local_count;
+  ranges_ = any ? std::vector<Range>() : std::move(ranges);
   return api::Error::kNone;
 }
 
@@ -61,9 +64,10 @@ bool SelectorSet::covers(const Range& range, uint32_t address, uint16_t port, co
 bool SelectorSet::matches(uint32_t local_be, uint16_t local_port, uint32_t remote_be, uint16_t remote_port,
                           const Flow& flow) const {
   const uint32_t local = rte_be_to_cpu_32(local_be), remote = rte_be_to_cpu_32(remote_be);
-  return std::any_of(local_.begin(), local_.end(),
+  const auto first_remote = ranges_.begin() + local_count_;
+  return std::any_of(ranges_.begin(), first_remote,
                      [&](const Range& range) { return covers(range, local, local_port, flow); }) &&
-         std::any_of(remote_.begin(), remote_.end(),
+         std::any_of(first_remote, ranges_.end(),
                      [&](const Range& range) { return covers(range, remote, remote_port, flow); });
 }
 

@@ -48,7 +48,8 @@ class SelectorSet {
   static bool covers(const Range& range, uint32_t address, uint16_t port, const Flow& flow);
 
   bool any_ = false;
-  std::vector<Range> local_, remote_;
+  uint32_t local_count_ = 0;
+  std::vector<Range> ranges_;  // the local ones, then the remote ones; none where any_
 };
 
 }  // namespace sallyport::dataplane
