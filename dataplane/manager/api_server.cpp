@@ -15,9 +15,12 @@ namespace sallyport::dataplane {
 namespace {
 
 constexpr size_t kMaxClients = 16;
-constexpr unsigned kRequestsPerTurn = 64;  // of one client, so that no client holds up the manager's loop
+constexpr unsigned kBatch = 32;          // messages received or sent by one system call
+constexpr unsigned kBatchesPerTurn = 2;  // of one client, so that no client holds up the manager's loop
 constexpr unsigned kDumpItemsPerTurn = 256;
 constexpr size_t kMaxQueuedMessages = 16384;  // of a client that does not read
+constexpr size_t kKeptQueueBytes = 1 << 16;   // of an empty queue
+constexpr uint32_t kMaxUnanswered = 4096;     // of a client; well below the above
 constexpr size_t kMaxFds = 64;                // of one message
 
 Failure failed(const std::filesystem::path& path, const std::string& what) {
@@ -51,6 +54,59 @@ std::vector<UniqueFd> take_fds(msghdr& header) {
 }
 
 }  // namespace
+
+// Every message has room for the longest one, so that the handler may look at it as what it is.
+struct ApiServer::Batch {
+  struct Message {
+    alignas(64) std::array<std::byte, api::kMaxMessageBytes> bytes;
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(kMaxFds * sizeof(int))> control;
+    iovec part;
+  };
+  std::array<Message, kBatch> messages;
+  std::array<mmsghdr, kBatch> headers;
+
+  // How many came; negative: errno says why none.
+  int receive(int fd) {
+    for (unsigned i = 0; i < kBatch; ++i) {
+      Message& message = messages[i];
+      message.part = {message.bytes.data(), message.bytes.size()};
+      headers[i] = {};
+      headers[i].msg_hdr.msg_iov = &message.part;
+      headers[i].msg_hdr.msg_iovlen = 1;
+      headers[i].msg_hdr.msg_control = message.control.data();
+      headers[i].msg_hdr.msg_controllen = message.control.size();
+    }
+    return recvmmsg(fd, headers.data(), kBatch, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, nullptr);
+  }
+};
+
+void ApiServer::MessageQueue::push(std::span<const std::byte> message) {
+  bytes_.insert(bytes_.end(), message.begin(), message.end());
+  ends_.push_back(bytes_.size());
+}
+
+std::span<const std::byte> ApiServer::MessageQueue::at(size_t index) const {
+  const size_t start = start_of(first_ + index);
+  return std::span(bytes_).subspan(start, ends_[first_ + index] - start);
+}
+
+void ApiServer::MessageQueue::pop(size_t count) {
+  first_ += count;
+  if (2 * first_ < ends_.size()) return;  // what is left moves up when it is the smaller part
+  const size_t gone_bytes = start_of(first_);
+  bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<ptrdiff_t>(gone_bytes));
+  ends_.erase(ends_.begin(), ends_.begin() + static_cast<ptrdiff_t>(first_));
+  for (size_t& end : ends_)
+    end -= gone_bytes;
+  first_ = 0;
+  if (bytes_.empty() && bytes_.capacity() > kKeptQueueBytes) bytes_.shrink_to_fit();
+}
+
+ApiServer::ApiServer(std::filesystem::path path, UniqueFd listener, UniqueFd epoll)
+    : path_(std::move(path)),
+      listener_(std::move(listener)),
+      epoll_(std::move(epoll)),
+      batch_(std::make_unique<Batch>()) {}
 
 Result<std::unique_ptr<ApiServer>> ApiServer::listen(const std::filesystem::path& path) {
   sockaddr_un address{};
@@ -91,14 +147,18 @@ void ApiServer::serve(const Handler& handler) {
     if (client == nullptr) continue;
     flush(*client);
     continue_dump(*client);
-    if (client->queue.empty() && !client->dump) read_requests(events[i].data.u64, *client, handler);
+    if (may_read(*client)) read_requests(events[i].data.u64, *client, handler);
     if (events[i].events & EPOLLERR) client->broken = true;
   }
+}
+
+void ApiServer::flush() {
   for (auto it = clients_.begin(); it != clients_.end();) {
     if (it->second.broken) {
       it = clients_.erase(it);  // closing takes it out of the epoll set
       continue;
     }
+    flush(it->second);
     watch(it->first, it->second);
     ++it;
   }
@@ -125,73 +185,75 @@ void ApiServer::accept_clients() {
 }
 
 void ApiServer::read_requests(ClientId id, Client& client, const Handler& handler) {
-  for (unsigned turn = 0; turn < kRequestsPerTurn && !client.broken; ++turn) {
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(kMaxFds * sizeof(int))> control;
-    iovec part{receive_buffer_.data(), receive_buffer_.size()};
-    msghdr header{};
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    header.msg_control = control.data();
-    header.msg_controllen = control.size();
-    const ssize_t size = recvmsg(client.fd.get(), &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    auto fds = take_fds(header);
-    if (size <= 0) {
-      client.broken = true;
-      return;
+  for (unsigned turn = 0; turn < kBatchesPerTurn && !client.broken; ++turn) {
+    const int count = batch_->receive(client.fd.get());
+    if (count < 0 && errno != EAGAIN && errno != EINTR) client.broken = true;
+    for (int i = 0; i < count; ++i) {
+      msghdr& header = batch_->headers[i].msg_hdr;
+      const auto message = std::span(batch_->messages[i].bytes).first(batch_->headers[i].msg_len);
+      auto fds = take_fds(header);
+      if (message.empty()) {
+        client.broken = true;
+      } else if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+        const auto sequence = as<api::Header>(message).sequence;
+        refuse(client, sequence, {api::Error::kMalformed, "larger than any message of this API"});
+      } else if (!client.broken) {
+        handle(id, client, message, fds, handler);
+      }
+      explicit_bzero(message.data(), message.size());  // it may have held keys
     }
-    if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
-      const auto sequence = as<api::Header>(receive_buffer_).sequence;
-      reply(id, sequence, {api::Error::kMalformed, "larger than any message of this API"});
-    } else {
-      handle(id, client, static_cast<size_t>(size), fds, handler);
-    }
-    explicit_bzero(receive_buffer_.data(), static_cast<size_t>(size));  // it may have held keys
-    if (!client.queue.empty() || client.dump) return;
+    flush(client);
+    if (count < static_cast<int>(kBatch) || !may_read(client)) return;
   }
 }
 
-void ApiServer::handle(ClientId id, Client& client, size_t size, std::vector<UniqueFd>& fds,
-                       const Handler& handler) {
-  const auto message = std::span(receive_buffer_).first(size);
+void ApiServer::handle(ClientId id, Client& client, std::span<const std::byte> message,
+                       std::vector<UniqueFd>& fds, const Handler& handler) {
+  const size_t size = message.size();
   const uint32_t sequence = size >= sizeof(api::Header) ? as<api::Header>(message).sequence : 0;
   const auto type = validate(message);
-  if (!type.ok()) return reply(id, sequence, type.failure());
+  if (!type.ok()) return refuse(client, sequence, type.failure());
   if (!fds.empty() && type.value() != api::Type::kSetMirror)
-    return reply(id, sequence, {api::Error::kMalformed, "file descriptors with a message that takes none"});
+    return refuse(client, sequence,
+                  {api::Error::kMalformed, "file descriptors with a message that takes none"});
   if (type.value() == api::Type::kHello) client.said_hello = true;
+  ++client.unanswered;
   handler({id, type.value(), sequence, message, fds});
 }
 
-void ApiServer::reply(ClientId id, uint32_t sequence, const Failure& failure, uint32_t count) {
-  Client* client = find(id);
-  if (client == nullptr) return;
+void ApiServer::refuse(Client& client, uint32_t sequence, const Failure& failure) {
+  ++client.unanswered;
+  answer(client, sequence, failure, 0);
+}
+
+void ApiServer::answer(Client& client, uint32_t sequence, const Failure& failure, uint32_t count) {
   auto message = make_message<api::Reply>(api::Type::kReply, sequence);
   message.error = failure.error;
   message.count = count;
   set_text(message.text, failure.text);
   if (failure.failed()) spdlog::debug("API: request {} refused: {}", sequence, failure.text);
-  send(*client, std::as_bytes(std::span(&message, 1)));
-  watch(id, *client);
+  --client.unanswered;
+  send(client, std::as_bytes(std::span(&message, 1)));
+}
+
+void ApiServer::reply(ClientId id, uint32_t sequence, const Failure& failure) {
+  if (Client* client = find(id)) answer(*client, sequence, failure, 0);
 }
 
 void ApiServer::send_hello(ClientId id, const api::HelloReply& hello) {
-  if (Client* client = find(id)) send(*client, std::as_bytes(std::span(&hello, 1)));
+  Client* client = find(id);
+  if (client == nullptr) return;
+  --client->unanswered;
+  send(*client, std::as_bytes(std::span(&hello, 1)));
 }
 
 void ApiServer::dump(ClientId id, uint32_t sequence, DumpSource source) {
-  Client* client = find(id);
-  if (client == nullptr) return;
-  client->dump = Dump{sequence, 0, std::move(source)};
-  continue_dump(*client);
+  if (Client* client = find(id)) client->dumps.push_back({sequence, 0, std::move(source)});
 }
 
 void ApiServer::send_event(std::span<const std::byte> event) {
   for (auto& [id, client] : clients_)
-    if (client.said_hello) {
-      send(client, event);
-      watch(id, client);
-    }
+    if (client.said_hello) send(client, event);
 }
 
 void ApiServer::send(Client& client, std::span<const std::byte> message) {
@@ -202,42 +264,56 @@ void ApiServer::send(Client& client, std::span<const std::byte> message) {
     shutdown(client.fd.get(), SHUT_RDWR);  // makes the next serve() clear it away
     return;
   }
-  client.queue.emplace_back(message.begin(), message.end());
-  flush(client);
+  client.queue.push(message);
 }
 
 void ApiServer::flush(Client& client) {
   while (!client.queue.empty() && !client.broken) {
-    const auto& message = client.queue.front();
-    if (::send(client.fd.get(), message.data(), message.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+    std::array<iovec, kBatch> parts;
+    std::array<mmsghdr, kBatch> headers{};
+    const auto count = static_cast<unsigned>(std::min<size_t>(client.queue.size(), kBatch));
+    for (unsigned i = 0; i < count; ++i) {
+      const auto message = client.queue.at(i);
+      parts[i] = {const_cast<std::byte*>(message.data()), message.size()};
+      headers[i].msg_hdr.msg_iov = &parts[i];
+      headers[i].msg_hdr.msg_iovlen = 1;
+    }
+    const int sent = sendmmsg(client.fd.get(), headers.data(), count, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0) {
       if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS) client.broken = true;
       return;
     }
-    client.queue.pop_front();
+    client.queue.pop(static_cast<size_t>(sent));
   }
 }
 
 void ApiServer::continue_dump(Client& client) {
-  for (unsigned i = 0; client.dump && client.queue.empty() && !client.broken && i < kDumpItemsPerTurn; ++i) {
-    auto item = client.dump->source();
-    if (item) {
+  for (unsigned i = 0; !client.dumps.empty() && client.queue.size() < kBatch && !client.broken; ++i) {
+    if (i == kDumpItemsPerTurn) return;
+    Dump& dump = client.dumps.front();
+    if (auto item = dump.source()) {
       api::Header header = as<api::Header>(*item);
-      header.sequence = client.dump->sequence;
+      header.sequence = dump.sequence;
       std::memcpy(item->data(), &header, sizeof header);
-      ++client.dump->count;
+      ++dump.count;
       send(client, *item);
-      continue;
+    } else {
+      answer(client, dump.sequence, success(), dump.count);
+      client.dumps.pop_front();
     }
-    auto message = make_message<api::Reply>(api::Type::kReply, client.dump->sequence);
-    message.count = client.dump->count;
-    client.dump.reset();
-    send(client, std::as_bytes(std::span(&message, 1)));
+    if (client.queue.size() == kBatch) flush(client);
   }
 }
 
-// While a client has answers to take, no more of its requests are read.
+bool ApiServer::may_read(const Client& client) {
+  return client.queue.empty() && client.dumps.empty() && client.unanswered < kMaxUnanswered;
+}
+
+// While a client has answers to take, or to wait for, no more of its requests are read.
 void ApiServer::watch(ClientId id, Client& client) {
-  const uint32_t wanted = client.queue.empty() && !client.dump ? EPOLLIN : EPOLLOUT;
+  uint32_t wanted = 0;
+  if (!client.queue.empty() || !client.dumps.empty()) wanted = EPOLLOUT;
+  if (may_read(client)) wanted = EPOLLIN;
   if (wanted == client.interest || client.broken) return;
   epoll_event event{.events = wanted, .data = {.u64 = id}};
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, client.fd.get(), &event) != 0) client.broken = true;

@@ -15,8 +15,7 @@ namespace {
 
 constexpr uint64_t kTickNs = 100'000'000;      // links
 constexpr uint64_t kSecondNs = 1'000'000'000;  // path MTUs, hold queue, device counters
-constexpr uint64_t kMillisecondNs = 1'000'000;
-constexpr int kGraceWaitMs = 1;  // while something waits for the workers' quiescent states
+constexpr uint64_t kGraceWaitNs = 50'000;      // while something waits for the workers' quiescent states
 constexpr int kMaxEvents = 32;
 
 // What an epoll event is about: the kind in the high half, an id in the low.
@@ -84,7 +83,9 @@ Failure Manager::run(int signal_fd) {
     return {api::Error::kDeviceFailed, std::string("epoll: ") + std::strerror(errno)};
   for (;;) {
     std::array<epoll_event, kMaxEvents> events;
-    const int count = epoll_wait(epoll_.get(), events.data(), kMaxEvents, wait_ms(monotonic_ns()));
+    const uint64_t wait = wait_ns(monotonic_ns());
+    const timespec timeout{static_cast<time_t>(wait / kSecondNs), static_cast<long>(wait % kSecondNs)};
+    const int count = epoll_pwait2(epoll_.get(), events.data(), kMaxEvents, &timeout, nullptr);
     for (int i = 0; i < count; ++i) {
       const auto id = static_cast<uint32_t>(events[i].data.u64);
       switch (static_cast<Source>(events[i].data.u64 >> 32)) {
@@ -121,12 +122,12 @@ void Manager::turn(uint64_t now_ns) {
     tunnels_.refresh_path_mtus(now_ns);
     ports_.count_missed(state_.ports(), state_.header().workers);
   }
+  server_->flush();
 }
 
-int Manager::wait_ms(uint64_t now_ns) const {
+uint64_t Manager::wait_ns(uint64_t now_ns) const {
   if (found_work_ || now_ns >= next_tick_ns_) return 0;
-  if (!context_.retirer.idle()) return kGraceWaitMs;
-  return static_cast<int>((next_tick_ns_ - now_ns) / kMillisecondNs) + 1;
+  return context_.retirer.idle() ? next_tick_ns_ - now_ns : kGraceWaitNs;
 }
 
 void Manager::release() {

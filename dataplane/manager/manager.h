@@ -41,7 +41,7 @@ class Manager {
   Failure watch(const Mirror& mirror, api::MirrorKind kind, uint32_t id);
   void unwatch(const Mirror* mirror);
   void turn(uint64_t now_ns);
-  int wait_ms(uint64_t now_ns) const;
+  uint64_t wait_ns(uint64_t now_ns) const;
 
   ManagerConfig config_;
   Rings& rings_;
