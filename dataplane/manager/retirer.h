@@ -6,8 +6,9 @@
 #include <rte_rcu_qsbr.h>
 
 #include <deque>
-#include <functional>
 #include <memory>
+#include <utility>
+#include <vector>
 
 namespace sallyport::dataplane {
 
@@ -16,30 +17,47 @@ class Retirer {
   explicit Retirer(rte_rcu_qsbr* qsbr) : qsbr_(qsbr) {}
 
   // Call after the object was taken out. `action` runs in a later poll(), in the order of the calls.
-  void after_grace(std::function<void()> action) {
-    waiting_.push_back({rte_rcu_qsbr_start(qsbr_), std::move(action)});
+  template <typename Action>
+  void after_grace(Action action) {
+    fresh_.push_back(std::make_unique<Deferred<Action>>(std::move(action)));
   }
   // Frees `object` after a quiescent state of all workers.
   template <typename T>
   void retire(std::unique_ptr<T> object) {
-    if (object) after_grace([shared = std::shared_ptr<T>(std::move(object))] {});
+    if (object) after_grace([owned = std::move(object)] {});
   }
+  // One grace period serves all that came since the last poll: each new one costs the workers a cache miss.
   void poll() {
+    if (!fresh_.empty()) waiting_.push_back({rte_rcu_qsbr_start(qsbr_), std::exchange(fresh_, {})});
     while (!waiting_.empty() && rte_rcu_qsbr_check(qsbr_, waiting_.front().token, false) == 1) {
-      const auto action = std::move(waiting_.front().action);
+      const auto actions = std::move(waiting_.front().actions);
       waiting_.pop_front();
-      action();
+      for (const auto& action : actions)
+        action->run();
     }
   }
-  bool idle() const { return waiting_.empty(); }
+  bool idle() const { return waiting_.empty() && fresh_.empty(); }
 
  private:
+  // What std::function can't hold: something that owns what it can't copy.
+  struct Base {
+    virtual ~Base() = default;
+    virtual void run() = 0;
+  };
+  template <typename Action>
+  struct Deferred final : Base {
+    explicit Deferred(Action deferred) : action(std::move(deferred)) {}
+    void run() override { action(); }
+    Action action;
+  };
+  using Actions = std::vector<std::unique_ptr<Base>>;
   struct Waiting {
     uint64_t token;
-    std::function<void()> action;
+    Actions actions;
   };
 
   rte_rcu_qsbr* qsbr_;
+  Actions fresh_;  // since the last poll
   std::deque<Waiting> waiting_;
 };
 
