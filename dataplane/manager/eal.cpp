@@ -52,14 +52,24 @@ void take_over_log() {
   rte_openlog_stream(stream);
 }
 
-// "0@(0,1,2),1@1,2@2": the manager may run anywhere, each worker on its own core.
-std::string lcore_map(const std::vector<uint32_t>& worker_cores) {
+// Where the manager may run: wherever no worker does, so that its work never takes time from packets; on any
+// core where the workers have them all.
+cpu_set_t manager_cores(const std::vector<uint32_t>& worker_cores) {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
   sched_getaffinity(0, sizeof allowed, &allowed);
+  cpu_set_t rest = allowed;
+  for (const uint32_t core : worker_cores)
+    CPU_CLR(core, &rest);
+  return CPU_COUNT(&rest) > 0 ? rest : allowed;
+}
+
+// "0@(0,3),1@1,2@2": the manager, then each worker on its own core.
+std::string lcore_map(const std::vector<uint32_t>& worker_cores) {
+  const cpu_set_t manager = manager_cores(worker_cores);
   std::string map;
   for (unsigned core = 0; core < CPU_SETSIZE; ++core)
-    if (CPU_ISSET(core, &allowed)) map += (map.empty() ? "0@(" : ",") + std::to_string(core);
+    if (CPU_ISSET(core, &manager)) map += (map.empty() ? "0@(" : ",") + std::to_string(core);
   map += ")";
   for (unsigned worker = 0; worker < worker_cores.size(); ++worker)
     map += "," + std::to_string(lcore_of_worker(worker)) + "@" + std::to_string(worker_cores[worker]);
