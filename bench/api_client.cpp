@@ -35,6 +35,15 @@ ApiClient::ApiClient(const std::string& path, unsigned timeout_s) : outgoing_(kB
     outgoing_headers_[i].msg_hdr.msg_iovlen = incoming_headers_[i].msg_hdr.msg_iovlen = 1;
   }
   connect(path, timeout_s);
+  say_hello();
+}
+
+ApiClient::~ApiClient() {
+  close(fd_);
+}
+
+const api::HelloReply& ApiClient::say_hello() {
+  finish();
   submit(make_message<api::Hello>(api::Type::kHello));
   flush();
   while (unanswered_ > 0)
@@ -44,10 +53,7 @@ ApiClient::ApiClient(const std::string& path, unsigned timeout_s) : outgoing_(kB
       std::memcpy(static_cast<void*>(&hello_), message.data(), sizeof hello_);
       --unanswered_;
     });
-}
-
-ApiClient::~ApiClient() {
-  close(fd_);
+  return hello_;
 }
 
 void ApiClient::connect(const std::string& path, unsigned timeout_s) {
@@ -70,6 +76,7 @@ void ApiClient::connect(const std::string& path, unsigned timeout_s) {
 void ApiClient::submit_bytes(std::span<const std::byte> message) {
   api::Header header = header_of(message);
   header.sequence = ++sequence_;
+  header.length = static_cast<uint32_t>(message.size());
   std::memcpy(outgoing_[queued_].data(), message.data(), message.size());
   std::memcpy(outgoing_[queued_].data(), &header, sizeof header);
   outgoing_parts_[queued_].iov_len = message.size();

@@ -6,6 +6,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -41,12 +42,14 @@ class ApiClient {
   ApiClient(const ApiClient&) = delete;
   ApiClient& operator=(const ApiClient&) = delete;
 
-  const api::HelloReply& hello() const { return hello_; }
+  const api::HelloReply& hello() const { return hello_; }  // the last one
+  // Asks again: what it says of memory changes.
+  const api::HelloReply& say_hello();
 
   // Sends it soon. A refusal of it or of an earlier request throws, from here or from finish().
   template <typename Message>
   void submit(const Message& message) {
-    submit_bytes(std::as_bytes(std::span(&message, 1)));
+    submit_bytes(std::as_bytes(std::span(&message, 1)).first(api::wire_bytes(message)));
   }
   // Until every request was answered.
   void finish();
@@ -56,8 +59,9 @@ class ApiClient {
     std::vector<Message> items;
     dump_bytes(what, [&items](std::span<const std::byte> item) {
       Message message;
-      if (item.size() != sizeof message) throw ApiError("an item of a dump has the wrong size");
-      std::memcpy(static_cast<void*>(&message), item.data(), sizeof message);
+      std::memset(static_cast<void*>(&message), 0, sizeof message);
+      std::memcpy(static_cast<void*>(&message), item.data(), std::min(item.size(), sizeof message));
+      if (item.size() != api::wire_bytes(message)) throw ApiError("an item of a dump has the wrong size");
       items.push_back(message);
     });
     return items;

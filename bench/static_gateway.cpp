@@ -82,7 +82,7 @@ void fill(Sa& sa, const StaticGateway& gateway, const SaPair& pair) {
   sa.local = address(kWanAddress);
   sa.remote = address(kPeerAddress);
   sa.local_selector_count = sa.remote_selector_count = 1;
-  sa.local_selectors[0] = sa.remote_selectors[0] = any_ipv4();
+  sa.selectors[0] = sa.selectors[1] = any_ipv4();
 }
 
 }  // namespace
@@ -150,6 +150,22 @@ void install_sas(ApiClient& client, const StaticGateway& gateway, uint32_t first
     client.submit(inbound_sa(gateway, first_pair(site)));
     client.submit(outbound_sa(gateway, first_pair(site)));
   }
+  client.finish();
+}
+
+void delete_pair(ApiClient& client, const SaPair& pair) {
+  auto sa = make_message<api::DeleteSa>(api::Type::kDeleteSa);
+  sa.slot = pair.slot;
+  sa.spi = spi_of(pair);
+  sa.direction = api::Direction::kOutbound;
+  client.submit(sa);
+  sa.direction = api::Direction::kInbound;
+  client.submit(sa);
+}
+
+void delete_sas(ApiClient& client, uint32_t first, uint32_t count) {
+  for (uint32_t site = first; site < first + count; ++site)
+    delete_pair(client, first_pair(site));
   client.finish();
 }
 

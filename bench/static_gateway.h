@@ -59,5 +59,8 @@ void install_ports(ApiClient& client, const StaticGateway& gateway);
 void install_sites(ApiClient& client, uint32_t first, uint32_t count);
 // Their SAs. What these return by is answered: everything is installed.
 void install_sas(ApiClient& client, const StaticGateway& gateway, uint32_t first, uint32_t count);
+void delete_sas(ApiClient& client, uint32_t first, uint32_t count);
+// The outbound SA first.
+void delete_pair(ApiClient& client, const SaPair& pair);
 
 }  // namespace sallyport::bench

@@ -55,9 +55,8 @@ ssize_t send_with_fds(int socket, const Bytes& bytes, const std::vector<int>& fd
   return ::sendmsg(socket, &message, MSG_NOSIGNAL);
 }
 
-}  // namespace
-
-size_t message_bytes(Type type) {
+// The size that a message of this type has, of an SA's all but its selectors; 0 for an unknown type.
+size_t least_bytes(Type type) {
   switch (type) {
     case Type::kHello:
       return sizeof(api::Hello);
@@ -87,9 +86,9 @@ size_t message_bytes(Type type) {
     case Type::kDeleteTunnel:
       return sizeof(api::DeleteById);
     case Type::kSetInboundSa:
-      return sizeof(api::SetInboundSa);
+      return offsetof(api::SetInboundSa, selectors);
     case Type::kSetOutboundSa:
-      return sizeof(api::SetOutboundSa);
+      return offsetof(api::SetOutboundSa, selectors);
     case Type::kUpdateSa:
       return sizeof(api::UpdateSa);
     case Type::kDeleteSa:
@@ -116,6 +115,18 @@ size_t message_bytes(Type type) {
       return sizeof(api::PathMtuChanged);
   }
   return 0;
+}
+
+}  // namespace
+
+bool has_right_size(std::span<const uint8_t> bytes) {
+  const Type type = message_cast<api::Header>(bytes).type;
+  if (bytes.size() < least_bytes(type)) return false;
+  if (type == Type::kSetInboundSa)
+    return api::wire_bytes(message_cast<api::SetInboundSa>(bytes)) == bytes.size();
+  if (type == Type::kSetOutboundSa)
+    return api::wire_bytes(message_cast<api::SetOutboundSa>(bytes)) == bytes.size();
+  return bytes.size() == least_bytes(type);
 }
 
 DataplaneClient::DataplaneClient(asio::io_context& io, std::string socket_path)
@@ -291,7 +302,7 @@ bool DataplaneClient::handle(std::span<const uint8_t> bytes) {
   if (bytes.size() < sizeof(api::Header)) return false;
   const auto header = message_cast<api::Header>(bytes);
   if (header.magic != api::kMagic || header.version != api::kVersion || header.length != bytes.size() ||
-      message_bytes(header.type) != bytes.size()) {
+      !has_right_size(bytes)) {
     return false;
   }
   if (header.sequence == 0) {

@@ -27,8 +27,8 @@ struct DataplaneAnswer {
   [[nodiscard]] bool ok() const { return !lost && error == api::Error::kNone; }
 };
 
-// The size that a message of this type has; 0 for an unknown type.
-[[nodiscard]] size_t message_bytes(api::Type type);
+// Whether the bytes, at least a header, are as long as a message of the header's type is.
+[[nodiscard]] bool has_right_size(std::span<const uint8_t> bytes);
 
 template <typename Message>
 [[nodiscard]] Message message_cast(std::span<const uint8_t> bytes) {
@@ -62,8 +62,8 @@ class DataplaneClient {
   void request(api::Type type, const Message& message, Completion completion = {},
                const std::vector<int>& fds = {}) {
     static_assert(std::is_trivially_copyable_v<Message> && sizeof(Message) <= api::kMaxMessageBytes);
-    Bytes bytes(sizeof message);
-    std::memcpy(bytes.data(), &message, sizeof message);
+    Bytes bytes(api::wire_bytes(message));
+    std::memcpy(bytes.data(), &message, bytes.size());
     request_bytes(type, std::move(bytes), std::move(completion), fds);
   }
   void request_bytes(api::Type type, Bytes bytes, Completion completion, const std::vector<int>& fds = {});

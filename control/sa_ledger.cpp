@@ -26,12 +26,12 @@ std::optional<api::Algorithm> algorithm_of(const vici::FeedSaAdd& sa) {
   }
 }
 
-void copy_selectors(const std::vector<sp_selector>& from, std::array<api::Selector, api::kMaxSelectors>& to,
-                    uint16_t& count) {
-  count = 0;
+// Behind the `first` that are there already; how many these are.
+uint16_t copy_selectors(const std::vector<sp_selector>& from, api::SaSelectors& to, uint16_t first) {
+  uint16_t count = 0;
   for (const sp_selector& selector : from) {
-    if (count == api::kMaxSelectors) return;  // the feed's reader lets no more through
-    api::Selector& out = to[count++];
+    if (count == api::kMaxSelectors) break;  // the feed's reader lets no more through
+    api::Selector& out = to[first + count++];
     out.family = static_cast<api::Family>(selector.family);
     out.protocol = selector.protocol;
     out.port_from = selector.port_from;
@@ -39,6 +39,7 @@ void copy_selectors(const std::vector<sp_selector>& from, std::array<api::Select
     std::memcpy(out.from.data(), selector.from, out.from.size());
     std::memcpy(out.to.data(), selector.to, out.to.size());
   }
+  return count;
 }
 
 template <typename Message>
@@ -55,8 +56,9 @@ void fill_common(const vici::FeedSaAdd& sa, uint32_t tunnel_id, api::Algorithm a
   message.remote = to_api(sa.remote);
   message.local_port = sa.local.port;
   message.remote_port = sa.remote.port;
-  copy_selectors(sa.local_selectors, message.local_selectors, message.local_selector_count);
-  copy_selectors(sa.remote_selectors, message.remote_selectors, message.remote_selector_count);
+  message.local_selector_count = copy_selectors(sa.local_selectors, message.selectors, 0);
+  message.remote_selector_count =
+      copy_selectors(sa.remote_selectors, message.selectors, message.local_selector_count);
 }
 
 template <typename Message>

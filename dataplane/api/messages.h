@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The dataplane's API: what sallyportd (or a benchmark) and the dataplane say to each other over a root-only
 // unix SOCK_SEQPACKET socket, one message per datagram. Plain data only; no pointers, no strings without a
-// bound.
+// bound. A message is as long as its type, but for those of SAs: they end with the last selector they count
+// (wire_bytes).
 //
 // Every request carries a sequence number and gets exactly one Reply with it; a Dump* request gets its items
 // (each a Set* message as it could be sent back) and then the Reply. Events come unasked, with sequence 0.
@@ -11,12 +12,14 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace sallyport::api {
 
 inline constexpr uint32_t kMagic = 0x53504450;  // "SPDP"
-inline constexpr uint16_t kVersion = 1;
+inline constexpr uint16_t kVersion = 2;
 inline constexpr uint32_t kMaxMessageBytes = 8192;
 inline constexpr uint32_t kMaxSelectors = 32;     // of one side of an SA
 inline constexpr uint32_t kMaxGroupMembers = 64;  // of a next-hop group
@@ -113,6 +116,8 @@ struct HelloReply {
   uint32_t max_mtu_bytes;  // of a port, as the mbufs allow
   Name version;
   std::array<char, 128> shared_state_path;
+  // DPDK's memory at the time of the answer: packet buffers, route tables and SAs come from it.
+  uint64_t memory_bytes, memory_used_bytes;
 };
 
 struct Reply {
@@ -243,6 +248,8 @@ struct Selector {
   std::array<uint8_t, 16> from, to;
 };
 
+using SaSelectors = std::array<Selector, 2 * kMaxSelectors>;  // the local ones, then the remote ones
+
 struct SaKeys {
   Algorithm algorithm;
   uint16_t key_bytes;  // encryption key, salt included
@@ -270,7 +277,7 @@ struct SetInboundSa {
   Address local, remote;
   uint16_t local_port, remote_port;
   uint16_t local_selector_count, remote_selector_count;
-  std::array<Selector, kMaxSelectors> local_selectors, remote_selectors;
+  SaSelectors selectors;
 };
 
 struct SetOutboundSa {
@@ -287,7 +294,7 @@ struct SetOutboundSa {
   Address local, remote;
   uint16_t local_port, remote_port;
   uint16_t local_selector_count, remote_selector_count;
-  std::array<Selector, kMaxSelectors> local_selectors, remote_selectors;
+  SaSelectors selectors;
 };
 
 enum class Direction : uint32_t { kInbound = 0, kOutbound = 1 };
@@ -362,6 +369,28 @@ struct PathMtuChanged {
   uint32_t tunnel_id;
   uint32_t path_mtu_bytes;
 };
+
+// How much of a message goes over the socket.
+template <typename Message>
+constexpr uint32_t wire_bytes(const Message& message) {
+  if constexpr (requires { message.selectors; }) {
+    const uint32_t count = uint32_t{message.local_selector_count} + message.remote_selector_count;
+    const uint32_t most = static_cast<uint32_t>(message.selectors.size());
+    return offsetof(Message, selectors) + (count < most ? count : most) * uint32_t{sizeof(Selector)};
+  } else {
+    return sizeof(Message);
+  }
+}
+
+// Of an SA's message with counts that fit.
+template <typename Message>
+constexpr std::span<const Selector> local_selectors(const Message& message) {
+  return std::span(message.selectors).first(message.local_selector_count);
+}
+template <typename Message>
+constexpr std::span<const Selector> remote_selectors(const Message& message) {
+  return std::span(message.selectors).subspan(message.local_selector_count, message.remote_selector_count);
+}
 
 static_assert(sizeof(Header) == 16 && sizeof(Address) == 20 && sizeof(Prefix) == 24);
 static_assert(sizeof(SetInboundSa) <= kMaxMessageBytes && sizeof(SetOutboundSa) <= kMaxMessageBytes);

@@ -132,12 +132,10 @@ Fault check_sa(const Sa& sa) {
     return fault;
   if (sa.local_selector_count == 0 || sa.remote_selector_count == 0)
     return invalid("an SA needs at least one selector on each side");
-  if (sa.local_selector_count > api::kMaxSelectors || sa.remote_selector_count > api::kMaxSelectors)
-    return malformed("more selectors than there is room for");
-  for (unsigned i = 0; i < sa.local_selector_count; ++i)
-    if (auto fault = check_selector(sa.local_selectors[i])) return fault;
-  for (unsigned i = 0; i < sa.remote_selector_count; ++i)
-    if (auto fault = check_selector(sa.remote_selectors[i])) return fault;
+  for (const auto& selector : api::local_selectors(sa))
+    if (auto fault = check_selector(selector)) return fault;
+  for (const auto& selector : api::remote_selectors(sa))
+    if (auto fault = check_selector(selector)) return fault;
   return {};
 }
 
@@ -277,9 +275,17 @@ Fault check(const api::FlushPunts&) {
 
 template <typename Message>
 Fault check_as(std::span<const std::byte> bytes) {
-  if (bytes.size() != sizeof(Message)) return malformed("the message is not as long as its type");
   // In place: a copy would leave key material behind on the stack.
-  return check(*reinterpret_cast<const Message*>(bytes.data()));
+  const auto& message = *reinterpret_cast<const Message*>(bytes.data());
+  size_t least_bytes = sizeof(Message);
+  if constexpr (requires { message.selectors; }) least_bytes = offsetof(Message, selectors);
+  if (bytes.size() < least_bytes) return malformed("the message is shorter than its type");
+  if constexpr (requires { message.selectors; })
+    if (message.local_selector_count > api::kMaxSelectors ||
+        message.remote_selector_count > api::kMaxSelectors)
+      return malformed("more selectors than there is room for");
+  if (bytes.size() != api::wire_bytes(message)) return malformed("the message is not as long as its type");
+  return check(message);
 }
 
 Fault check_by_type(Type type, std::span<const std::byte> bytes) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Checks a request of the dataplane's API before anything else looks at it. Pure functions, any thread.
 //
-// What validate() lets through has a known type, the exact length of that type, enums within range, reserved
+// What validate() lets through has a known type, the exact length of that type (an SA's with the selectors
+// that it counts; what lies behind them is not there to be read), enums within range, reserved
 // bytes zero, names terminated, prefixes without host bits, and counts within their arrays. Whether ids exist
 // is not its concern. Fields marked "in dumps only" are not looked at.
 #pragma once

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Turns an ordered table into a dump that survives changes of the table between two items. Manager thread.
+// Turns a table in order of its ids into a dump that survives changes of the table between two items. Manager
+// thread.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "dataplane/manager/api_server.h"
 
 namespace sallyport::dataplane {
 
 template <typename Message>
-Bytes bytes_of(const Message& message) {
-  const auto bytes = std::as_bytes(std::span(&message, 1));
+Bytes bytes_of(Message message) {
+  message.header.length = api::wire_bytes(message);
+  const auto bytes = std::as_bytes(std::span(&message, 1)).first(message.header.length);
   return {bytes.begin(), bytes.end()};
 }
 
@@ -25,6 +29,18 @@ DumpSource dump_of(const Map& table, Describe describe) {
         last = it->first;
         return bytes_of(describe(it->first, it->second));
       };
+}
+
+// As above for a table of pointers by id, which never changes its size.
+template <typename Record, typename Describe>
+DumpSource dump_of_table(const std::vector<std::unique_ptr<Record>>& table, Describe describe) {
+  return [&table, describe, next = uint32_t{0}]() mutable -> std::optional<Bytes> {
+    while (next < table.size() && table[next] == nullptr)
+      ++next;
+    if (next == table.size()) return std::nullopt;
+    const uint32_t id = next++;
+    return bytes_of(describe(id, *table[id]));
+  };
 }
 
 }  // namespace sallyport::dataplane

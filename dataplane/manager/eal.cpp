@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_lcore.h>
 #include <rte_log.h>
+#include <rte_malloc.h>
 #include <sched.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -154,6 +156,17 @@ Eal::~Eal() {
   if (directory_.empty()) return;
   rte_eal_cleanup();
   remove_directory(directory_);
+}
+
+MemoryUse memory_use() {
+  MemoryUse use{};
+  for (unsigned socket = 0; socket < rte_socket_count(); ++socket) {
+    rte_malloc_socket_stats stats{};
+    if (rte_malloc_get_socket_stats(rte_socket_id_by_idx(socket), &stats) != 0) continue;
+    use.bytes += stats.heap_totalsz_bytes;
+    use.used_bytes += stats.heap_allocsz_bytes;
+  }
+  return use;
 }
 
 std::string Eal::take_complaint() {

@@ -26,6 +26,12 @@ class Eal {
 };
 
 // The worker with index 0, 1... runs on this lcore.
+struct MemoryUse {
+  uint64_t bytes, used_bytes;
+};
+// Of DPDK's heaps on all sockets. Any thread.
+MemoryUse memory_use();
+
 inline unsigned lcore_of_worker(unsigned worker) {
   return worker + 1;
 }

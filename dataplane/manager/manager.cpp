@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "dataplane/manager/codec.h"
+#include "dataplane/manager/eal.h"
 #include "dataplane/manager/numa.h"
 
 namespace sallyport::dataplane {
@@ -231,6 +232,9 @@ void Manager::handle_deferred(const Request& request) {
 void Manager::hello(const Request& request) {
   auto message = hello_;
   message.header.sequence = request.sequence;
+  const MemoryUse memory = memory_use();
+  message.memory_bytes = memory.bytes;
+  message.memory_used_bytes = memory.used_bytes;
   server_->send_hello(request.client, message);
 }
 

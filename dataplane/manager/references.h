@@ -3,9 +3,11 @@
 // thread.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
-#include <unordered_map>
+#include <vector>
 
 #include "dataplane/manager/failure.h"
 
@@ -15,25 +17,29 @@ enum class ObjectKind : uint8_t { kPort, kVrf, kNeighbour, kGroup, kTunnel };
 
 class References {
  public:
-  void add(ObjectKind kind, uint32_t id) { ++counts_[key(kind, id)]; }
+  // Of an id that exists, or api::kNone, which nobody counts.
+  void add(ObjectKind kind, uint32_t id) {
+    if (id == api::kNone) return;
+    auto& counts = counts_of(kind);
+    if (id >= counts.size()) counts.resize(std::max<size_t>(id + 1, counts.size() * 2));
+    ++counts[id];
+  }
   void drop(ObjectKind kind, uint32_t id) {
-    const auto it = counts_.find(key(kind, id));
-    if (it != counts_.end() && --it->second == 0) counts_.erase(it);
+    auto& counts = counts_of(kind);
+    if (id < counts.size() && counts[id] > 0) --counts[id];
   }
   // kInUse while something refers to the object.
   Failure check_unused(ObjectKind kind, uint32_t id, const char* what, const char* users) const {
-    const auto it = counts_.find(key(kind, id));
-    if (it == counts_.end()) return success();
+    const auto& counts = counts_.at(static_cast<size_t>(kind));
+    if (id >= counts.size() || counts[id] == 0) return success();
     return {api::Error::kInUse, std::string(what) + " " + std::to_string(id) + " is referred to by " +
-                                    std::to_string(it->second) + " " + users + "; delete those first"};
+                                    std::to_string(counts[id]) + " " + users + "; delete those first"};
   }
 
  private:
-  static uint64_t key(ObjectKind kind, uint32_t id) {
-    return uint64_t{static_cast<uint8_t>(kind)} << 32 | id;
-  }
+  std::vector<uint32_t>& counts_of(ObjectKind kind) { return counts_.at(static_cast<size_t>(kind)); }
 
-  std::unordered_map<uint64_t, uint32_t> counts_;
+  std::array<std::vector<uint32_t>, 5> counts_;  // by kind, then by id; as long as the largest id so far
 };
 
 }  // namespace sallyport::dataplane

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the manager keeps of an SA beside the SA itself: the message it came by, without keys and without room
-// for selectors it doesn't have (a message is 2.8 KB, a record mostly 0.4). Manager thread.
+// for selectors it doesn't have (a message has room for 64, a record mostly holds 2). Manager thread.
 #pragma once
 
 #include <cstddef>
 #include <cstring>
 #include <memory>
-#include <vector>
 
 #include "dataplane/api/messages.h"
 #include "dataplane/policy/selector_set.h"
@@ -17,34 +16,40 @@ namespace sallyport::dataplane {
 template <typename Message>
 class StoredSaMessage {
  public:
-  explicit StoredSaMessage(const Message& message) {
-    std::memcpy(head_.data(), static_cast<const void*>(&message), offsetof(Message, keys.key));
-    std::memcpy(head_.data() + kAfterKeys, reinterpret_cast<const std::byte*>(&message) + kAfterKeys,
-                kHeadBytes - kAfterKeys);
-    for (unsigned i = 0; i < message.local_selector_count; ++i)
-      selectors_.push_back(message.local_selectors[i]);
-    for (unsigned i = 0; i < message.remote_selector_count; ++i)
-      selectors_.push_back(message.remote_selectors[i]);
+  explicit StoredSaMessage(const Message& message) : algorithm_(message.keys.algorithm) {
+    const auto* bytes = reinterpret_cast<const std::byte*>(&message);
+    std::memcpy(before_keys_.data(), bytes + kBeforeKeys, before_keys_.size());
+    std::memcpy(after_keys_.data(), bytes + kAfterKeys, after_keys_.size());
+    key_bytes_ = message.keys.key_bytes;
+    integrity_key_bytes_ = message.keys.integrity_key_bytes;
+    const size_t count = size_t{message.local_selector_count} + message.remote_selector_count;
+    selectors_ = std::make_unique<api::Selector[]>(count);
+    std::copy_n(message.selectors.begin(), count, selectors_.get());
   }
 
-  // As it came, keys zero.
+  // As it came but for the header, which is zero, as keys are.
   Message message() const {
     Message message;
     std::memset(static_cast<void*>(&message), 0, sizeof message);
-    std::memcpy(static_cast<void*>(&message), head_.data(), kHeadBytes);
-    for (unsigned i = 0; i < message.local_selector_count; ++i)
-      message.local_selectors[i] = selectors_[i];
-    for (unsigned i = 0; i < message.remote_selector_count; ++i)
-      message.remote_selectors[i] = selectors_[message.local_selector_count + i];
+    auto* bytes = reinterpret_cast<std::byte*>(&message);
+    std::memcpy(bytes + kBeforeKeys, before_keys_.data(), before_keys_.size());
+    std::memcpy(bytes + kAfterKeys, after_keys_.data(), after_keys_.size());
+    message.keys.algorithm = algorithm_;
+    message.keys.key_bytes = key_bytes_;
+    message.keys.integrity_key_bytes = integrity_key_bytes_;
+    std::copy_n(selectors_.get(), size_t{message.local_selector_count} + message.remote_selector_count,
+                message.selectors.begin());
     return message;
   }
 
  private:
-  static constexpr size_t kAfterKeys = offsetof(Message, lifetimes);
-  static constexpr size_t kHeadBytes = offsetof(Message, local_selectors);
+  static constexpr size_t kBeforeKeys = sizeof(api::Header), kAfterKeys = offsetof(Message, lifetimes);
 
-  std::array<std::byte, kHeadBytes> head_{};  // the keys stay zero
-  std::vector<api::Selector> selectors_;
+  std::array<std::byte, offsetof(Message, keys) - kBeforeKeys> before_keys_;
+  api::Algorithm algorithm_;
+  uint16_t key_bytes_, integrity_key_bytes_;
+  std::array<std::byte, offsetof(Message, selectors) - kAfterKeys> after_keys_;
+  std::unique_ptr<api::Selector[]> selectors_;
 };
 
 template <typename Message, typename SaPtr>
@@ -55,6 +60,7 @@ struct SaRecord {
   SelectorSet selectors;
   std::unique_ptr<OuterHeader> outer;  // of outbound SAs
   SaPtr sa;                            // points to the two above: destroyed first
+  uint32_t next_slot = api::kNone;     // of outbound SAs: another one of the same tunnel
 };
 
 using InboundRecord = SaRecord<api::SetInboundSa, InboundSaPtr>;

@@ -42,6 +42,12 @@ void forget_volatile(api::SetOutboundSa& message) {
 }
 
 template <typename Message>
+Message with_header(Message message, api::Type type) {
+  message.header = make_message<Message>(type, 0).header;
+  return message;
+}
+
+template <typename Message>
 bool same_bytes(const Message& a, const Message& b) {
   return std::memcmp(static_cast<const void*>(&a), static_cast<const void*>(&b), sizeof a) == 0;
 }
@@ -79,12 +85,33 @@ int any_socket() {
 
 }  // namespace
 
+Sas::Sas(TablesContext& context, SharedStateFile& state, Tunnels& tunnels, const CryptoEngine& engine)
+    : context_(context),
+      state_(state),
+      tunnels_(tunnels),
+      engine_(engine),
+      inbound_(state.slots()),
+      outbound_(state.slots()),
+      dying_inbound_(state.slots()),
+      dying_outbound_(state.slots()),
+      first_of_tunnel_(context.world.tunnels.capacity(), api::kNone) {}
+
 // The workers have stopped: nothing reads the World any more. The rows stay for the next life.
 Sas::~Sas() {
-  for (const auto& [slot, record] : inbound_)
-    context_.world.inbound_sas.publish(slot, nullptr);
-  for (const auto& [slot, record] : outbound_)
-    context_.world.outbound_sas.publish(slot, nullptr);
+  for (uint32_t slot = 0; slot < state_.slots(); ++slot) {
+    if (inbound_[slot]) context_.world.inbound_sas.publish(slot, nullptr);
+    if (outbound_[slot]) context_.world.outbound_sas.publish(slot, nullptr);
+  }
+}
+
+InboundRecord* Sas::find_inbound(uint32_t slot, uint32_t spi) const {
+  InboundRecord* record = slot < inbound_.size() ? inbound_[slot].get() : nullptr;
+  return record != nullptr && record->sa->spi == spi ? record : nullptr;
+}
+
+OutboundRecord* Sas::find_outbound(uint32_t slot, uint32_t spi) const {
+  OutboundRecord* record = slot < outbound_.size() ? outbound_[slot].get() : nullptr;
+  return record != nullptr && record->sa->spi == spi ? record : nullptr;
 }
 
 template <typename Record, typename Message>
@@ -92,7 +119,6 @@ Sas::Match Sas::compare(const Record& record, const Message& message) const {
   auto old = record.stored.message();
   if (old.spi != message.spi || !record.sa->key.matches(engine_, message.keys)) return Match::kOther;
   auto now = StoredSaMessage<Message>(message).message();
-  old.header = now.header = {};
   forget_volatile(old);
   forget_volatile(now);
   if (same_bytes(old, now)) return Match::kSame;
@@ -100,11 +126,11 @@ Sas::Match Sas::compare(const Record& record, const Message& message) const {
   return same_bytes(old, now) ? Match::kMoved : Match::kOther;
 }
 
-Failure Sas::check_slot(uint32_t slot, uint32_t tunnel_id, const std::set<uint32_t>& dying) const {
+Failure Sas::check_slot(uint32_t slot, uint32_t tunnel_id, const std::vector<bool>& dying) const {
   if (slot >= state_.slots())
     return {api::Error::kExhausted,
             fmt::format("slot {} is beyond the {} of this dataplane; raise --slots", slot, state_.slots())};
-  if (dying.contains(slot))
+  if (dying[slot])
     return {api::Error::kInUse,
             fmt::format("slot {} is being freed; wait for the answer to the deletion", slot)};
   if (!tunnels_.contains(tunnel_id)) return not_found("tunnel", tunnel_id);
@@ -114,8 +140,8 @@ Failure Sas::check_slot(uint32_t slot, uint32_t tunnel_id, const std::set<uint32
 Failure Sas::set_inbound(const api::SetInboundSa& message) {
   const uint32_t slot = message.spi & kSlotMask;
   if (auto failure = check_slot(slot, message.tunnel_id, dying_inbound_); failure.failed()) return failure;
-  const auto it = inbound_.find(slot);
-  const Match match = it == inbound_.end() ? Match::kAbsent : compare(*it->second, message);
+  const InboundRecord* found = inbound_[slot].get();
+  const Match match = found == nullptr ? Match::kAbsent : compare(*found, message);
   switch (match) {
     case Match::kAbsent:
       return install(message, slot);
@@ -126,14 +152,12 @@ Failure Sas::set_inbound(const api::SetInboundSa& message) {
     case Match::kOther:
       break;
   }
-  return slot_taken("inbound", slot, message.spi, it->second->sa->spi);
+  return slot_taken("inbound", slot, message.spi, found->sa->spi);
 }
 
 Failure Sas::install(const api::SetInboundSa& message, uint32_t slot) {
   auto record = std::make_unique<InboundRecord>(message);
-  const auto error =
-      record->selectors.assign(std::span(message.local_selectors).first(message.local_selector_count),
-                               std::span(message.remote_selectors).first(message.remote_selector_count));
+  const auto error = record->selectors.assign(api::local_selectors(message), api::remote_selectors(message));
   if (error != api::Error::kNone)
     return {error, fmt::format("SA {:08x}: no IPv4 traffic selector on a side", message.spi)};
   const auto refusal = create_inbound_sa(message, state_.inbound()[slot], engine_, any_socket(), record->sa);
@@ -143,15 +167,15 @@ Failure Sas::install(const api::SetInboundSa& message, uint32_t slot) {
   record->sa->vrf_id = static_cast<uint8_t>(context_.world.tunnels.at(message.tunnel_id)->vrf_id);
   context_.world.inbound_sas.publish(slot, record->sa.get());
   context_.references.add(ObjectKind::kTunnel, message.tunnel_id);
-  inbound_.emplace(slot, std::move(record));
+  inbound_[slot] = std::move(record);
   return success();
 }
 
 Failure Sas::set_outbound(const api::SetOutboundSa& message) {
   if (auto failure = check_slot(message.slot, message.tunnel_id, dying_outbound_); failure.failed())
     return failure;
-  const auto it = outbound_.find(message.slot);
-  const Match match = it == outbound_.end() ? Match::kAbsent : compare(*it->second, message);
+  const OutboundRecord* found = outbound_[message.slot].get();
+  const Match match = found == nullptr ? Match::kAbsent : compare(*found, message);
   Failure failure = success();
   switch (match) {
     case Match::kAbsent:
@@ -163,7 +187,7 @@ Failure Sas::set_outbound(const api::SetOutboundSa& message) {
       failure = move_outbound(move_of(message, api::Direction::kOutbound, message.slot));
       break;
     case Match::kOther:
-      return slot_taken("outbound", message.slot, message.spi, it->second->sa->spi);
+      return slot_taken("outbound", message.slot, message.spi, found->sa->spi);
   }
   if (!failure.failed() && message.activate) tunnels_.activate(message.tunnel_id, message.slot);
   return failure;
@@ -171,9 +195,7 @@ Failure Sas::set_outbound(const api::SetOutboundSa& message) {
 
 Failure Sas::install(const api::SetOutboundSa& message) {
   auto record = std::make_unique<OutboundRecord>(message);
-  auto error =
-      record->selectors.assign(std::span(message.local_selectors).first(message.local_selector_count),
-                               std::span(message.remote_selectors).first(message.remote_selector_count));
+  auto error = record->selectors.assign(api::local_selectors(message), api::remote_selectors(message));
   if (error != api::Error::kNone)
     return {error, fmt::format("SA {:08x}: no IPv4 traffic selector on a side", message.spi)};
   record->outer = std::make_unique<OuterHeader>();
@@ -188,10 +210,21 @@ Failure Sas::install(const api::SetOutboundSa& message) {
   if (!record->selectors.any()) record->sa->selectors = &record->selectors;
   context_.world.outbound_sas.publish(message.slot, record->sa.get());
   context_.references.add(ObjectKind::kTunnel, message.tunnel_id);
-  outbound_of_tunnel_[message.tunnel_id].insert(message.slot);
+  link_to_tunnel(*record);
   outbound_by_spi_.emplace(message.spi, message.slot);
-  outbound_.emplace(message.slot, std::move(record));
+  outbound_[message.slot] = std::move(record);
   return success();
+}
+
+void Sas::link_to_tunnel(OutboundRecord& record) {
+  record.next_slot = std::exchange(first_of_tunnel_[record.sa->tunnel_id], record.sa->slot);
+}
+
+void Sas::unlink_from_tunnel(const OutboundRecord& record) {
+  uint32_t* link = &first_of_tunnel_[record.sa->tunnel_id];
+  while (*link != record.sa->slot)
+    link = &outbound_[*link]->next_slot;
+  *link = record.next_slot;
 }
 
 Failure Sas::update(const api::UpdateSa& message) {
@@ -199,31 +232,27 @@ Failure Sas::update(const api::UpdateSa& message) {
 }
 
 Failure Sas::move_inbound(const api::UpdateSa& message) {
-  const auto it = inbound_.find(message.slot);
-  if (it == inbound_.end() || it->second->sa->spi != message.spi)
-    return no_such_sa("inbound", message.slot, message.spi);
+  InboundRecord* record = find_inbound(message.slot, message.spi);
+  if (record == nullptr) return no_such_sa("inbound", message.slot, message.spi);
   if (auto failure = check_ipv4_family(message.remote); failure.failed()) return failure;
-  InboundRecord& record = *it->second;
-  auto stored = record.stored.message();
+  auto stored = record->stored.message();
   put_endpoints(stored, endpoints_of(message));
-  record.stored = StoredSaMessage<api::SetInboundSa>(stored);
-  record.sa->encap.store(message.encap != 0, std::memory_order_relaxed);
-  record.sa->remote.store(remote_key(message.remote, message.remote_port), std::memory_order_relaxed);
+  record->stored = StoredSaMessage<api::SetInboundSa>(stored);
+  record->sa->encap.store(message.encap != 0, std::memory_order_relaxed);
+  record->sa->remote.store(remote_key(message.remote, message.remote_port), std::memory_order_relaxed);
   return success();
 }
 
 Failure Sas::move_outbound(const api::UpdateSa& message) {
-  const auto it = outbound_.find(message.slot);
-  if (it == outbound_.end() || it->second->sa->spi != message.spi)
-    return no_such_sa("outbound", message.slot, message.spi);
-  return replace_header(*it->second, endpoints_of(message));
+  OutboundRecord* record = find_outbound(message.slot, message.spi);
+  if (record == nullptr) return no_such_sa("outbound", message.slot, message.spi);
+  return replace_header(*record, endpoints_of(message));
 }
 
 Failure Sas::activate(const api::ActivateSa& message) {
-  const auto it = outbound_.find(message.slot);
-  if (it == outbound_.end() || it->second->sa->spi != message.spi)
-    return no_such_sa("outbound", message.slot, message.spi);
-  tunnels_.activate(it->second->sa->tunnel_id, message.slot);
+  const OutboundRecord* record = find_outbound(message.slot, message.spi);
+  if (record == nullptr) return no_such_sa("outbound", message.slot, message.spi);
+  tunnels_.activate(record->sa->tunnel_id, message.slot);
   return success();
 }
 
@@ -248,54 +277,49 @@ Failure Sas::remove(const api::DeleteSa& message, std::function<void()> done) {
 }
 
 Failure Sas::remove_inbound(const api::DeleteSa& message, std::function<void()> done) {
-  const auto it = inbound_.find(message.slot);
-  if (it == inbound_.end() || it->second->sa->spi != message.spi)
+  if (find_inbound(message.slot, message.spi) == nullptr)
     return no_such_sa("inbound", message.slot, message.spi);
-  std::shared_ptr<InboundRecord> record = std::move(it->second);
-  inbound_.erase(it);
+  std::unique_ptr<InboundRecord> record = std::move(inbound_[message.slot]);
   context_.world.inbound_sas.publish(message.slot, nullptr);
   context_.references.drop(ObjectKind::kTunnel, record->sa->tunnel_id);
-  dying_inbound_.insert(message.slot);
-  context_.retirer.after_grace([this, record, slot = message.slot, done = std::move(done)] {
-    clear(state_.inbound()[slot]);
-    dying_inbound_.erase(slot);
-    done();
-  });
+  dying_inbound_[message.slot] = true;
+  context_.retirer.after_grace(
+      [this, slot = message.slot, done = std::move(done), record = std::move(record)] {
+        clear(state_.inbound()[slot]);
+        dying_inbound_[slot] = false;
+        done();
+      });
   return success();
 }
 
 Failure Sas::remove_outbound(const api::DeleteSa& message, std::function<void()> done) {
-  const auto it = outbound_.find(message.slot);
-  if (it == outbound_.end() || it->second->sa->spi != message.spi)
+  if (find_outbound(message.slot, message.spi) == nullptr)
     return no_such_sa("outbound", message.slot, message.spi);
-  std::shared_ptr<OutboundRecord> record = std::move(it->second);
-  outbound_.erase(it);
+  unlink_from_tunnel(*outbound_[message.slot]);
+  std::unique_ptr<OutboundRecord> record = std::move(outbound_[message.slot]);
   const uint32_t tunnel_id = record->sa->tunnel_id;
   if (tunnels_.active(tunnel_id) == message.slot) tunnels_.activate(tunnel_id, api::kNone);
   context_.world.outbound_sas.publish(message.slot, nullptr);
   context_.references.drop(ObjectKind::kTunnel, tunnel_id);
-  outbound_of_tunnel_[tunnel_id].erase(message.slot);
-  if (outbound_of_tunnel_[tunnel_id].empty()) outbound_of_tunnel_.erase(tunnel_id);
   const auto [first, last] = outbound_by_spi_.equal_range(message.spi);
   for (auto entry = first; entry != last; ++entry)
     if (entry->second == message.slot) {
       outbound_by_spi_.erase(entry);
       break;
     }
-  dying_outbound_.insert(message.slot);
-  context_.retirer.after_grace([this, record, slot = message.slot, done = std::move(done)] {
-    clear(state_.outbound()[slot]);
-    dying_outbound_.erase(slot);
-    done();
-  });
+  dying_outbound_[message.slot] = true;
+  context_.retirer.after_grace(
+      [this, slot = message.slot, done = std::move(done), record = std::move(record)] {
+        clear(state_.outbound()[slot]);
+        dying_outbound_[slot] = false;
+        done();
+      });
   return success();
 }
 
 void Sas::refresh_headers(uint32_t tunnel_id) {
-  const auto slots = outbound_of_tunnel_.find(tunnel_id);
-  if (slots == outbound_of_tunnel_.end()) return;
-  for (const uint32_t slot : slots->second) {
-    OutboundRecord& record = *outbound_.at(slot);
+  for (uint32_t slot = first_of_tunnel_[tunnel_id]; slot != api::kNone; slot = outbound_[slot]->next_slot) {
+    OutboundRecord& record = *outbound_[slot];
     const auto stored = record.stored.message();
     OuterHeader wanted{};
     if (make_outer_header(endpoints_of(stored), tunnels_.policy(tunnel_id), wanted) != api::Error::kNone)
@@ -308,7 +332,7 @@ void Sas::refresh_headers(uint32_t tunnel_id) {
 uint32_t Sas::tunnel_of(const QuotedEsp& quoted) const {
   const auto [first, last] = outbound_by_spi_.equal_range(quoted.spi);
   for (auto entry = first; entry != last; ++entry) {
-    const OutboundRecord& record = *outbound_.at(entry->second);
+    const OutboundRecord& record = *outbound_[entry->second];
     const auto stored = record.stored.message();
     if (ipv4_be(stored.local) == quoted.local_be && ipv4_be(stored.remote) == quoted.remote_be &&
         (stored.encap ? stored.remote_port : 0) == quoted.remote_port)
@@ -318,12 +342,14 @@ uint32_t Sas::tunnel_of(const QuotedEsp& quoted) const {
 }
 
 DumpSource Sas::dump_inbound() const {
-  return dump_of(inbound_, [](uint32_t, const auto& record) { return record->stored.message(); });
+  return dump_of_table(inbound_, [](uint32_t, const InboundRecord& record) {
+    return with_header(record.stored.message(), api::Type::kSetInboundSa);
+  });
 }
 
 DumpSource Sas::dump_outbound() const {
-  return dump_of(outbound_, [this](uint32_t slot, const auto& record) {
-    auto message = record->stored.message();
+  return dump_of_table(outbound_, [this](uint32_t slot, const OutboundRecord& record) {
+    auto message = with_header(record.stored.message(), api::Type::kSetOutboundSa);
     message.activate = tunnels_.active(message.tunnel_id) == slot;
     message.may_have_sent = 1;
     return message;

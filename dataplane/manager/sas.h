@@ -3,10 +3,9 @@
 // API said about them (RFC 4301 section 4.4.2). Manager thread; never waits for a worker.
 #pragma once
 
-#include <map>
 #include <memory>
-#include <set>
 #include <unordered_map>
+#include <vector>
 
 #include "dataplane/manager/api_server.h"
 #include "dataplane/manager/sa_record.h"
@@ -19,8 +18,7 @@ namespace sallyport::dataplane {
 
 class Sas {
  public:
-  Sas(TablesContext& context, SharedStateFile& state, Tunnels& tunnels, const CryptoEngine& engine)
-      : context_(context), state_(state), tunnels_(tunnels), engine_(engine) {}
+  Sas(TablesContext& context, SharedStateFile& state, Tunnels& tunnels, const CryptoEngine& engine);
   ~Sas();
   Sas(const Sas&) = delete;
   Sas& operator=(const Sas&) = delete;
@@ -47,23 +45,27 @@ class Sas {
 
   template <typename Record, typename Message>
   Match compare(const Record& record, const Message& message) const;
-  Failure check_slot(uint32_t slot, uint32_t tunnel_id, const std::set<uint32_t>& dying) const;
+  Failure check_slot(uint32_t slot, uint32_t tunnel_id, const std::vector<bool>& dying) const;
+  InboundRecord* find_inbound(uint32_t slot, uint32_t spi) const;
+  OutboundRecord* find_outbound(uint32_t slot, uint32_t spi) const;
   Failure install(const api::SetInboundSa& message, uint32_t slot);
   Failure install(const api::SetOutboundSa& message);
   Failure move_inbound(const api::UpdateSa& message);
   Failure move_outbound(const api::UpdateSa& message);
   Failure remove_inbound(const api::DeleteSa& message, std::function<void()> done);
   Failure remove_outbound(const api::DeleteSa& message, std::function<void()> done);
+  void link_to_tunnel(OutboundRecord& record);
+  void unlink_from_tunnel(const OutboundRecord& record);
   Failure replace_header(OutboundRecord& record, const OuterEndpoints& endpoints);
 
   TablesContext& context_;
   SharedStateFile& state_;
   Tunnels& tunnels_;
   const CryptoEngine& engine_;
-  std::map<uint32_t, std::unique_ptr<InboundRecord>> inbound_;    // by slot
-  std::map<uint32_t, std::unique_ptr<OutboundRecord>> outbound_;  // by slot
-  std::set<uint32_t> dying_inbound_, dying_outbound_;             // slots whose rows workers may still write
-  std::unordered_map<uint32_t, std::set<uint32_t>> outbound_of_tunnel_;
+  std::vector<std::unique_ptr<InboundRecord>> inbound_;    // by slot
+  std::vector<std::unique_ptr<OutboundRecord>> outbound_;  // by slot
+  std::vector<bool> dying_inbound_, dying_outbound_;       // slots whose rows workers may still write
+  std::vector<uint32_t> first_of_tunnel_;                  // outbound slot by tunnel; the record has the next
   std::unordered_multimap<uint32_t, uint32_t> outbound_by_spi_;  // to slots
 };
 

@@ -23,8 +23,8 @@ uint16_t plateau_below(uint16_t mtu_bytes) {
 
 // The workers have stopped: nothing reads the World any more.
 Tunnels::~Tunnels() {
-  for (const auto& [id, entry] : entries_)
-    context_.world.tunnels.publish(id, nullptr);
+  for (uint32_t id = 0; id < entries_.size(); ++id)
+    if (entries_[id]) context_.world.tunnels.publish(id, nullptr);
 }
 
 Failure Tunnels::set_tunnel(const api::SetTunnel& message) {
@@ -34,14 +34,15 @@ Failure Tunnels::set_tunnel(const api::SetTunnel& message) {
   if (context_.world.vrfs.at(message.vrf_id) == nullptr) return not_found("virtual network", message.vrf_id);
   if (message.neighbour_id != api::kNone && context_.world.neighbours.at(message.neighbour_id) == nullptr)
     return not_found("neighbour", message.neighbour_id);
-  const auto it = entries_.find(message.tunnel_id);
-  if (it != entries_.end() && it->second.message.vrf_id != message.vrf_id)
+  Entry* found = find(message.tunnel_id);
+  if (found != nullptr && found->message.vrf_id != message.vrf_id)
     return {api::Error::kInUse, "tunnel " + std::string(text_of(message.name)) +
                                     " belongs to another virtual network; delete it first"};
   context_.references.add(ObjectKind::kNeighbour, message.neighbour_id);
-  if (it == entries_.end()) {
+  if (found == nullptr) {
     context_.references.add(ObjectKind::kVrf, message.vrf_id);
-    Entry& entry = entries_[message.tunnel_id];
+    entries_[message.tunnel_id] = std::make_unique<Entry>();
+    Entry& entry = *entries_[message.tunnel_id];
     entry.message = message;
     entry.tunnel = std::make_unique<Tunnel>();
     entry.tunnel->id = message.tunnel_id;
@@ -52,7 +53,7 @@ Failure Tunnels::set_tunnel(const api::SetTunnel& message) {
     context_.world.tunnels.publish(message.tunnel_id, entry.tunnel.get());
     return success();
   }
-  Entry& entry = it->second;
+  Entry& entry = *found;
   context_.references.drop(ObjectKind::kNeighbour, entry.message.neighbour_id);
   entry.message = message;
   entry.tunnel->neighbour_id.store(message.neighbour_id, std::memory_order_release);
@@ -62,33 +63,33 @@ Failure Tunnels::set_tunnel(const api::SetTunnel& message) {
 }
 
 Failure Tunnels::delete_tunnel(uint32_t id) {
-  const auto it = entries_.find(id);
-  if (it == entries_.end()) return not_found("tunnel", id);
+  Entry* entry = find(id);
+  if (entry == nullptr) return not_found("tunnel", id);
   if (auto failure = context_.references.check_unused(ObjectKind::kTunnel, id, "tunnel", "groups or SAs");
       failure.failed())
     return failure;
-  context_.references.drop(ObjectKind::kNeighbour, it->second.message.neighbour_id);
-  context_.references.drop(ObjectKind::kVrf, it->second.message.vrf_id);
+  context_.references.drop(ObjectKind::kNeighbour, entry->message.neighbour_id);
+  context_.references.drop(ObjectKind::kVrf, entry->message.vrf_id);
   context_.world.tunnels.publish(id, nullptr);
-  context_.retirer.retire(std::move(it->second.tunnel));
-  entries_.erase(it);
+  context_.retirer.retire(std::move(entry->tunnel));
+  entries_[id].reset();
   return success();
 }
 
 OuterPolicy Tunnels::policy(uint32_t id) const {
-  const auto it = entries_.find(id);
-  if (it == entries_.end()) return {};
-  return {it->second.message.df, it->second.message.dscp_policy, it->second.message.dscp};
+  const Entry* entry = find(id);
+  if (entry == nullptr) return {};
+  return {entry->message.df, entry->message.dscp_policy, entry->message.dscp};
 }
 
 void Tunnels::activate(uint32_t id, uint32_t slot) {
-  if (const auto it = entries_.find(id); it != entries_.end())
-    it->second.tunnel->outbound_slot.store(slot, std::memory_order_release);
+  if (const Entry* entry = find(id); entry != nullptr)
+    entry->tunnel->outbound_slot.store(slot, std::memory_order_release);
 }
 
 uint32_t Tunnels::active(uint32_t id) const {
-  const auto it = entries_.find(id);
-  return it == entries_.end() ? api::kNone : it->second.tunnel->outbound_slot.load(std::memory_order_relaxed);
+  const Entry* entry = find(id);
+  return entry == nullptr ? api::kNone : entry->tunnel->outbound_slot.load(std::memory_order_relaxed);
 }
 
 uint16_t Tunnels::port_mtu(const Entry& entry) const {
@@ -110,9 +111,9 @@ void Tunnels::update_path_mtu(Entry& entry) {
 }
 
 void Tunnels::learn_path_mtu(uint32_t id, uint16_t mtu_bytes, uint64_t now_ns) {
-  const auto it = entries_.find(id);
-  if (it == entries_.end()) return;
-  Entry& entry = it->second;
+  Entry* found = find(id);
+  if (found == nullptr) return;
+  Entry& entry = *found;
   const uint16_t current = entry.tunnel->path_mtu_bytes.load(std::memory_order_relaxed);
   const uint16_t learnt = std::max(mtu_bytes == 0 ? plateau_below(current) : mtu_bytes, kMinPathMtuBytes);
   if (learnt > current) return;  // a path MTU grows by ageing only
@@ -122,15 +123,16 @@ void Tunnels::learn_path_mtu(uint32_t id, uint16_t mtu_bytes, uint64_t now_ns) {
 }
 
 void Tunnels::refresh_path_mtus(uint64_t now_ns) {
-  for (auto& [id, entry] : entries_) {
-    if (entry.learnt_mtu_bytes != 0 && now_ns - entry.learnt_ns >= kPathMtuLifetimeNs)
-      entry.learnt_mtu_bytes = 0;
-    update_path_mtu(entry);
+  for (const auto& entry : entries_) {
+    if (entry == nullptr) continue;
+    if (entry->learnt_mtu_bytes != 0 && now_ns - entry->learnt_ns >= kPathMtuLifetimeNs)
+      entry->learnt_mtu_bytes = 0;
+    update_path_mtu(*entry);
   }
 }
 
 DumpSource Tunnels::dump() const {
-  return dump_of(entries_, [](uint32_t, const Entry& entry) {
+  return dump_of_table(entries_, [](uint32_t, const Entry& entry) {
     auto message = entry.message;
     message.outbound_slot = entry.tunnel->outbound_slot.load(std::memory_order_relaxed);
     message.path_mtu_bytes = entry.tunnel->path_mtu_bytes.load(std::memory_order_relaxed);

@@ -2,8 +2,8 @@
 // Tunnels: their next hop, their active outbound SA and what was learnt about their path MTU. Manager thread.
 #pragma once
 
-#include <map>
 #include <memory>
+#include <vector>
 
 #include "dataplane/manager/api_server.h"
 #include "dataplane/manager/tables_context.h"
@@ -15,7 +15,7 @@ inline constexpr uint64_t kPathMtuLifetimeNs = 600'000'000'000;  // RFC 1191 sec
 
 class Tunnels {
  public:
-  explicit Tunnels(TablesContext& context) : context_(context) {}
+  explicit Tunnels(TablesContext& context) : context_(context), entries_(context.world.tunnels.capacity()) {}
   ~Tunnels();
   Tunnels(const Tunnels&) = delete;
   Tunnels& operator=(const Tunnels&) = delete;
@@ -24,7 +24,7 @@ class Tunnels {
   Failure set_tunnel(const api::SetTunnel& message);
   Failure delete_tunnel(uint32_t id);
 
-  bool contains(uint32_t id) const { return entries_.contains(id); }
+  bool contains(uint32_t id) const { return find(id) != nullptr; }
   OuterPolicy policy(uint32_t id) const;
   // The SA that the tunnel sends on from now on; api::kNone: none.
   void activate(uint32_t id, uint32_t slot);
@@ -46,11 +46,12 @@ class Tunnels {
     uint64_t learnt_ns = 0;
   };
 
+  Entry* find(uint32_t id) const { return id < entries_.size() ? entries_[id].get() : nullptr; }
   uint16_t port_mtu(const Entry& entry) const;
   void update_path_mtu(Entry& entry);
 
   TablesContext& context_;
-  std::map<uint32_t, Entry> entries_;
+  std::vector<std::unique_ptr<Entry>> entries_;  // by id
 };
 
 }  // namespace sallyport::dataplane

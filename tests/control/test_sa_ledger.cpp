@@ -214,8 +214,8 @@ TEST_F(SaLedgerTest, MessagesCarryWhatCharonNegotiated) {
   EXPECT_EQ(inbound->replay_window, 1024u);
   EXPECT_EQ(inbound->lifetimes.hard_packets, 99u);
   ASSERT_EQ(inbound->remote_selector_count, 1);
-  EXPECT_EQ(inbound->remote_selectors[0].to[3], 0xff);
-  EXPECT_EQ(inbound->remote_selectors[0].port_to, 65535);
+  EXPECT_EQ(api::remote_selectors(*inbound)[0].to[3], 0xff);
+  EXPECT_EQ(api::remote_selectors(*inbound)[0].port_to, 65535);
 
   add.installed = true;
   EXPECT_EQ(outbound_message(add, 7)->may_have_sent, 1);

@@ -3,6 +3,7 @@
 // later.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 #include <optional>
@@ -38,7 +39,7 @@ class ApiClient {
   template <typename Message>
   api::Reply request(Message message, std::span<const int> fds = {}) {
     message.header.sequence = ++sequence_;
-    return request_bytes({reinterpret_cast<const std::byte*>(&message), sizeof message}, fds, sequence_);
+    return request_bytes(on_wire(message), fds, sequence_);
   }
   // Whatever bytes; the answer must carry `sequence`.
   api::Reply request_bytes(std::span<const std::byte> bytes, std::span<const int> fds, uint32_t sequence);
@@ -46,7 +47,7 @@ class ApiClient {
   template <typename Message>
   uint32_t send(Message message) {
     message.header.sequence = ++sequence_;
-    send_bytes({reinterpret_cast<const std::byte*>(&message), sizeof message}, {});
+    send_bytes(on_wire(message), {});
     return sequence_;
   }
   api::Reply wait_reply(uint32_t sequence);
@@ -55,9 +56,9 @@ class ApiClient {
   std::vector<Message> dump(api::Type what) {
     std::vector<Message> items;
     for (const Bytes& bytes : dump_bytes(what)) {
-      items.emplace_back();
-      if (bytes.size() == sizeof(Message))
-        std::memcpy(static_cast<void*>(&items.back()), bytes.data(), bytes.size());
+      Message message{};
+      std::memcpy(static_cast<void*>(&message), bytes.data(), std::min(bytes.size(), sizeof message));
+      items.push_back(bytes.size() == api::wire_bytes(message) ? message : Message{});
     }
     return items;
   }
@@ -72,6 +73,11 @@ class ApiClient {
   }
 
  private:
+  template <typename Message>
+  static std::span<const std::byte> on_wire(Message& message) {
+    message.header.length = api::wire_bytes(message);
+    return {reinterpret_cast<const std::byte*>(&message), message.header.length};
+  }
   void send_bytes(std::span<const std::byte> bytes, std::span<const int> fds);
   std::optional<Bytes> receive(int timeout_ms);
   std::vector<Bytes> dump_bytes(api::Type what);

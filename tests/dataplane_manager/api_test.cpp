@@ -37,6 +37,8 @@ TEST_F(ApiTest, SaysWhatItIs) {
   EXPECT_EQ(hello.slots, GatewayProcess::kSlots);
   EXPECT_EQ(hello.pid, gateway_.pid());
   EXPECT_EQ(hello.shared_state_path.data(), gateway_.directory() + "/state");
+  EXPECT_GT(hello.memory_used_bytes, uint64_t{1} << 20);
+  EXPECT_GT(hello.memory_bytes, hello.memory_used_bytes);
   ApiClient second;
   ASSERT_TRUE(second.connect(gateway_.directory() + "/dataplane.sock", 1000));
   EXPECT_EQ(second.hello().instance, hello.instance);

@@ -11,7 +11,7 @@ namespace {
 
 template <typename Message>
 api::Error verdict(const Message& message) {
-  const auto result = validate(std::as_bytes(std::span(&message, 1)));
+  const auto result = validate(std::as_bytes(std::span(&message, 1)).first(api::wire_bytes(message)));
   if (result.ok()) return api::Error::kNone;
   EXPECT_FALSE(result.failure().text.empty());
   return result.failure().error;
@@ -31,7 +31,8 @@ api::SetInboundSa good_sa() {
   any.port_to = 65535;
   for (int i = 0; i < 4; ++i)
     any.to[static_cast<size_t>(i)] = 255;
-  sa.local_selectors[0] = sa.remote_selectors[0] = any;
+  sa.selectors[0] = sa.selectors[1] = any;
+  sa.header.length = api::wire_bytes(sa);
   return sa;
 }
 
@@ -46,7 +47,9 @@ class CodecTest : public testing::TestWithParam<Case> {};
 TEST_P(CodecTest, JudgesAnSa) {
   auto sa = good_sa();
   ASSERT_EQ(verdict(sa), api::Error::kNone);
+  const uint32_t length = sa.header.length;
   GetParam().spoil(sa);
+  sa.header.length += api::wire_bytes(sa) - length;  // as long as the selectors it counts
   EXPECT_EQ(verdict(sa), GetParam().verdict);
 }
 
@@ -83,17 +86,31 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"EncapWithoutPorts", [](Sa& sa) { sa.encap = 1; }, Error::kInvalid},
         Case{"NoSelector", [](Sa& sa) { sa.local_selector_count = 0; }, Error::kInvalid},
         Case{"TooManySelectors", [](Sa& sa) { sa.local_selector_count = 33; }, Error::kMalformed},
+        Case{"MostSelectors",
+             [](Sa& sa) {
+               sa.selectors.fill(sa.selectors[0]);
+               sa.local_selector_count = sa.remote_selector_count = api::kMaxSelectors;
+             },
+             Error::kNone},
+        Case{"ManySelectorsOfOneSide",
+             [](Sa& sa) {
+               sa.selectors.fill(sa.selectors[0]);
+               sa.local_selector_count = 2 * api::kMaxSelectors - 1;
+             },
+             Error::kMalformed},
+        Case{"AbsurdlyManySelectors",
+             [](Sa& sa) { sa.local_selector_count = sa.remote_selector_count = 0xffff; }, Error::kMalformed},
         Case{"EmptySelector", [](Sa& sa) { sa.local_selector_count = 2; }, Error::kMalformed},
         Case{"RangeUpsideDown",
              [](Sa& sa) {
-               sa.local_selectors[0].from = {255, 255, 255, 255};
-               sa.local_selectors[0].to = {};
+               sa.selectors[0].from = {255, 255, 255, 255};
+               sa.selectors[0].to = {};
              },
              Error::kInvalid},
         Case{"PortsUpsideDown",
              [](Sa& sa) {
-               sa.local_selectors[0].port_from = 2;
-               sa.local_selectors[0].port_to = 1;
+               sa.selectors[0].port_from = 2;
+               sa.selectors[0].port_to = 1;
              },
              Error::kInvalid}),
     [](const auto& info) { return info.param.name; });
@@ -126,7 +143,7 @@ TEST(CodecTest, RefusesNamesWithoutEnd) {
 
 TEST(CodecTest, NeverReadsBeyondAShortMessage) {
   const auto sa = good_sa();
-  const auto whole = std::as_bytes(std::span(&sa, 1));
+  const auto whole = std::as_bytes(std::span(&sa, 1)).first(api::wire_bytes(sa));
   for (size_t size = 0; size < whole.size(); ++size) {
     std::vector<std::byte> cut(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(size));
     EXPECT_FALSE(validate(cut).ok());
@@ -134,6 +151,18 @@ TEST(CodecTest, NeverReadsBeyondAShortMessage) {
     const auto length = static_cast<uint32_t>(size);  // a header that agrees with the size does not help
     std::memcpy(cut.data() + offsetof(api::Header, length), &length, sizeof length);
     EXPECT_FALSE(validate(cut).ok());
+  }
+}
+
+TEST(CodecTest, TakesAnSaOnlyWithTheSelectorsThatItCounts) {
+  auto sa = good_sa();
+  sa.local_selector_count = 2;
+  sa.selectors[2] = sa.selectors[1];
+  for (const uint32_t selectors : {1u, 2u, 3u, 4u, 64u}) {
+    sa.header.length =
+        static_cast<uint32_t>(offsetof(api::SetInboundSa, selectors) + selectors * sizeof(api::Selector));
+    const auto bytes = std::as_bytes(std::span(&sa, 1)).first(sa.header.length);
+    EXPECT_EQ(validate(bytes).ok(), selectors == 3) << selectors;
   }
 }
 

@@ -162,12 +162,13 @@ class SiteTest : public testing::Test {
     sa.local = address(kGatewayAddress);
     sa.remote = address(kPeerAddress);
     sa.local_selector_count = sa.remote_selector_count = 1;
-    sa.local_selectors[0].family = sa.remote_selectors[0].family = api::Family::kIpv4;
-    sa.local_selectors[0].port_to = sa.remote_selectors[0].port_to = 65535;
-    sa.local_selectors[0].from = {10, 1, 0, 0};
-    sa.local_selectors[0].to = {10, 1, 255, 255};
-    sa.remote_selectors[0].from = {10, 2, 0, 0};
-    sa.remote_selectors[0].to = {10, 2, 255, 255};
+    api::Selector &local = sa.selectors[0], &remote = sa.selectors[1];
+    local.family = remote.family = api::Family::kIpv4;
+    local.port_to = remote.port_to = 65535;
+    local.from = {10, 1, 0, 0};
+    local.to = {10, 1, 255, 255};
+    remote.from = {10, 2, 0, 0};
+    remote.to = {10, 2, 255, 255};
   }
   static api::SetInboundSa inbound_sa(uint32_t spi, uint8_t key_byte) {
     auto sa = ApiClient::make<api::SetInboundSa>(api::Type::kSetInboundSa);
