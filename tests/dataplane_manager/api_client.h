@@ -51,6 +51,8 @@ class ApiClient {
     return sequence_;
   }
   api::Reply wait_reply(uint32_t sequence);
+  // The next message, whatever it is.
+  std::optional<Bytes> receive(int timeout_ms);
 
   template <typename Message>
   std::vector<Message> dump(api::Type what) {
@@ -79,7 +81,6 @@ class ApiClient {
     return {reinterpret_cast<const std::byte*>(&message), message.header.length};
   }
   void send_bytes(std::span<const std::byte> bytes, std::span<const int> fds);
-  std::optional<Bytes> receive(int timeout_ms);
   std::vector<Bytes> dump_bytes(api::Type what);
   std::optional<Bytes> wait_event_bytes(api::Type type, int timeout_ms);
 

@@ -7,7 +7,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <random>
+#include <thread>
 
 #include "tests/dataplane_manager/site.h"
 
@@ -160,6 +162,44 @@ TEST_F(ApiTest, SaysWhyADeviceDoesNotOpen) {
   EXPECT_EQ(open_port("0000:99:00.0").error, api::Error::kDeviceFailed);
   EXPECT_EQ(open_port("rubbish").error, api::Error::kDeviceFailed);
   EXPECT_EQ(open_port("net_null0,no-rx=1").error, api::Error::kNone);
+}
+
+// More than a socket's buffers hold of each, dumps and answers that come later among them.
+TEST_F(ApiTest, AnswersEveryRequestOfAClientThatReadsLate) {
+  constexpr uint32_t kRequests = 6000;
+  auto dump = ApiClient::make<api::Dump>(api::Type::kDump);
+  dump.what = api::Type::kSetGroup;
+  std::vector<uint32_t> sequences;
+  std::thread sender([&] {
+    for (uint32_t i = 0; i < kRequests; ++i) {
+      if (i % 100 == 50)
+        sequences.push_back(client_.send(dump));
+      else if (i % 100 < 90)
+        sequences.push_back(client_.send(ApiClient::make<api::FlushPunts>(api::Type::kFlushPunts)));
+      else
+        sequences.push_back(client_.send(ApiClient::make<api::DeleteById>(api::Type::kDeleteTunnel)));
+    }
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  std::map<uint32_t, api::Reply> replies;
+  std::map<uint32_t, uint32_t> items;
+  while (replies.size() < kRequests) {
+    const auto message = client_.receive(10'000);
+    ASSERT_TRUE(message) << replies.size() << " answers";
+    api::Header header;
+    std::memcpy(&header, message->data(), sizeof header);
+    if (header.type == api::Type::kSetGroup) ++items[header.sequence];
+    if (header.type != api::Type::kReply) continue;
+    std::memcpy(&replies[header.sequence], message->data(), sizeof(api::Reply));
+  }
+  sender.join();
+  for (uint32_t i = 0; i < kRequests; ++i) {
+    ASSERT_TRUE(replies.contains(sequences[i])) << i;
+    const api::Reply& reply = replies[sequences[i]];
+    EXPECT_EQ(reply.error, i % 100 < 90 ? api::Error::kNone : api::Error::kNotFound) << i;
+    EXPECT_EQ(reply.count, i % 100 == 50 ? 4u : 0u) << i;
+    EXPECT_EQ(items[sequences[i]], reply.count) << i;
+  }
 }
 
 TEST_F(ApiTest, SurvivesWhateverIsSent) {
