@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cstdio>
+#include <new>
 #include <vector>
 
 #include "dataplane/manager/eal.h"
@@ -133,7 +134,11 @@ Failure start(const Options& options) {
   auto state = SharedStateFile::open(options.state_file, static_cast<uint32_t>(options.worker_cores.size()),
                                      options.slots);
   if (!state.ok()) return state.failure();
-  return serve(options, state.value(), std::move(server.value()), signals.get());
+  try {
+    return serve(options, state.value(), std::move(server.value()), signals.get());
+  } catch (const std::bad_alloc&) {
+    return {api::Error::kExhausted, "no memory for the tables; give more --memory"};
+  }
 }
 
 }  // namespace
