@@ -8,15 +8,22 @@ from . import feed, forwarder, raw, sallyport, secgw
 from .fault import Fault
 from .measure import take_sample
 
-IO, PEER_IO, RAW = "io", "peer-io", "raw"
-# In the order of a pass. The I/O baseline is first: it knows the TSC's rate.
-BOTH = (IO, PEER_IO, secgw.NAME, sallyport.NAME)
-ALONE = (IO, sallyport.NAME)
+IO, DEBIAN_IO, RAW = "io", "debian-io", "raw"
+
+
+def contestants(with_debians_dpdk):
+    """In the order of a pass. An I/O baseline is first: it knows the TSC's rate."""
+    return (IO, *((DEBIAN_IO,) if with_debians_dpdk else ()), secgw.NAME, sallyport.NAME)
+
+
+def alone(with_debians_dpdk):
+    return (DEBIAN_IO if with_debians_dpdk else IO, sallyport.NAME)
 
 
 @dataclasses.dataclass
 class Result:
-    """What one row gave: TSC cycles per packet, a list of one for each pass by contestant."""
+    """What one row gave: TSC cycles per packet, a list of one for each pass by contestant. DEBIAN_IO is there where ours runs
+    on Debian's DPDK, and then is our I/O."""
     row: object
     cycles: dict = dataclasses.field(default_factory=dict)
     fault: str = ""
@@ -26,7 +33,7 @@ class Result:
 
 
 class Comparison:
-    """`programs`: of peer_build; `progress`: a function that shows a line."""
+    """`programs`: of dpdk_build; `progress`: a function that shows a line."""
 
     def __init__(self, build, programs, core, directory, seconds, passes, progress):
         self._build, self._programs, self._core = build, programs, core
@@ -55,9 +62,9 @@ class Comparison:
     def _start(self, name, row, pcap):
         place = (row, pcap, self._core, self._directory)
         if name == IO:
-            return forwarder.run(forwarder.DEBIANS, IO, *place)
-        if name == PEER_IO:
-            return forwarder.run(self._programs["testpmd"], PEER_IO, *place)
+            return forwarder.run(self._programs["testpmd"], IO, *place)
+        if name == DEBIAN_IO:
+            return forwarder.run(forwarder.DEBIANS, DEBIAN_IO, *place)
         if name == secgw.NAME:
             return secgw.run(self._programs["ipsec-secgw"], *place)
         return sallyport.Gateway(self._build, *place)

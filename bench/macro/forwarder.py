@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The I/O baseline: testpmd in io mode takes bursts of 32 from the feed and gives them to the sink, untouched.
 
-Debian's testpmd stands for our I/O, since the dataplane uses Debian's drivers; the one built with ipsec-secgw for its I/O,
-whose drivers are compiled for this CPU and copy large packets faster."""
+The one of the native build stands for both gateways' I/O. Debian's stands for ours where ours uses Debian's drivers: those
+are compiled for older CPUs and copy large packets slower."""
 import os
 import re
 

@@ -43,11 +43,19 @@ class Line:
         return self.peer - self.peer_io - self.raw
 
 
+def on_debians_dpdk(result):
+    return compare.DEBIAN_IO in result.cycles
+
+
+def our_io(result):
+    return median(result.cycles[compare.DEBIAN_IO if on_debians_dpdk(result) else compare.IO])
+
+
 def line_of(result):
     ours, peer = result.cycles[sallyport.NAME], result.cycles[secgw.NAME]
-    return Line(median(ours), spread(ours), median(peer), spread(peer), median(result.cycles[compare.IO]),
-                median(result.cycles[compare.PEER_IO]), median(result.cycles[compare.RAW]), median(peer) / median(ours),
-                min(peer) / min(ours), GATE.get(result.row.size, 1.0))
+    return Line(median(ours), spread(ours), median(peer), spread(peer), our_io(result), median(result.cycles[compare.IO]),
+                median(result.cycles[compare.RAW]), median(peer) / median(ours), min(peer) / min(ours),
+                GATE.get(result.row.size, 1.0))
 
 
 def row_columns(row):
@@ -55,7 +63,9 @@ def row_columns(row):
 
 
 def compared_table(results):
-    lines = ["dir cipher       size    SAs | sallyport      ipsec-secgw     ratio  best  gate      |  I/O  peer's  raw | overhead  peer's"]
+    two_ios = any(on_debians_dpdk(result) for result in results)
+    peers_io = " peer's " if two_ios else ""
+    lines = [f"dir cipher       size    SAs | sallyport      ipsec-secgw     ratio  best  gate      |  I/O{peers_io}   raw | overhead  peer's"]
     for result in results:
         if result.fault:
             lines.append(f"{row_columns(result.row)} | no figure: {result.fault.splitlines()[0]}")
@@ -64,7 +74,7 @@ def compared_table(results):
         verdict = "holds" if line.ratio >= line.gate else "short"
         lines.append(f"{row_columns(result.row)} | {line.ours:5.0f} (±{50 * line.ours_spread:4.1f}%) {line.peer:5.0f} "
                      f"(±{50 * line.peer_spread:4.1f}%) {line.ratio:6.2f} {line.best_ratio:5.2f} {line.gate:5.2f} {verdict} | {line.io:4.0f} "
-                     f"{line.peer_io:6.0f} {line.raw:5.0f} | {line.overhead:8.0f} {line.peer_overhead:7.0f}")
+                     f"{f'{line.peer_io:6.0f} ' if two_ios else ''}{line.raw:5.0f} | {line.overhead:8.0f} {line.peer_overhead:7.0f}")
     return lines
 
 
@@ -79,7 +89,7 @@ def many_sas_table(pairs):
         verdict = "holds" if ratio <= MANY_SAS_LIMIT else "short"
         lines.append(f"{row_columns(many.row)} | {median(single):5.0f} (±{50 * spread(single):4.1f}%) {median(all_of_them):5.0f} "
                      f"(±{50 * spread(all_of_them):4.1f}%) {ratio:6.2f} {MANY_SAS_LIMIT:5.2f} {verdict} | "
-                     f"{median(many.cycles[compare.IO]):4.0f} {median(many.cycles[compare.RAW]):5.0f}")
+                     f"{our_io(many):4.0f} {median(many.cycles[compare.RAW]):5.0f}")
     return lines
 
 
@@ -89,8 +99,7 @@ def text(heading, results, pairs):
         parts += ["", "Both gateways. TSC cycles per packet, median of the passes (half the spread).", *compared_table(results),
                   "", "size: bytes of the inner IP packet; imix: 7 x 64, 4 x 570, 1 x 1418. ratio: ipsec-secgw / sallyport,",
                   "of the medians; best: of the best passes.",
-                  "I/O: testpmd on the same feed, with Debian's drivers (ours) and with the peer's native ones. raw: IPsec-MB alone,",
-                  "buffers hot. overhead: cycles - I/O - raw."]
+                  "I/O: testpmd on the same feed, with the gateway's DPDK. raw: IPsec-MB alone, buffers hot. overhead: cycles - I/O - raw."]
     if pairs:
         parts += ["", "Many SAs in random order, sallyport alone; one SA with a feed of the same length.", *many_sas_table(pairs)]
     return "\n".join(parts) + "\n"

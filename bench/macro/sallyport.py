@@ -14,7 +14,7 @@ import subprocess
 from . import devices, scene
 from .fault import Fault
 from .measure import Counters
-from .peer_build import REPOSITORY
+from .dpdk_build import REPOSITORY
 from .process import Process
 
 NAME = "sallyport"

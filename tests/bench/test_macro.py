@@ -8,7 +8,7 @@ import pytest
 from scapy.all import ESP, IP, UDP, Ether, SecurityAssociation, rdpcap  # an own implementation of ESP
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
-from macro import compare, feed, measure, plan, plot, raw, report, sallyport, scene, secgw  # noqa: E402
+from macro import compare, dpdk_build, feed, measure, plan, plot, raw, report, sallyport, scene, secgw  # noqa: E402
 from macro.fault import Fault  # noqa: E402
 
 
@@ -116,24 +116,57 @@ def test_raw_costs_lie_on_the_line_between_measured_sizes():
     assert raw.of_row(row("out", size="imix"), cycles) == pytest.approx(mixed)
 
 
-def result(fault=""):
-    cycles = {compare.IO: [30, 32, 34], compare.PEER_IO: [20, 20, 20], compare.RAW: [80, 80, 80],
-              sallyport.NAME: [150, 160, 140], secgw.NAME: [300, 240, 240]}
+def result(fault="", debians_io=None):
+    cycles = {compare.IO: [30, 32, 34], compare.RAW: [80, 80, 80], sallyport.NAME: [150, 160, 140], secgw.NAME: [300, 240, 240]}
+    if debians_io:
+        cycles[compare.DEBIAN_IO] = debians_io
     return compare.Result(row("out"), cycles, fault)
 
 
 def test_ratios_are_of_medians_and_overheads_above_io_and_crypto():
     line = report.line_of(result())
     assert (line.ours, line.peer, line.ratio, line.gate) == (150, 240, 1.6, 1.55)
-    assert (line.overhead, line.peer_overhead) == (38, 140)
+    assert (line.io, line.overhead, line.peer_overhead) == (32, 38, 128)
     assert line.ours_spread == pytest.approx(20 / 150)
+
+
+def test_our_io_is_the_one_of_the_dpdk_that_ours_runs_on():
+    line = report.line_of(result(debians_io=[40, 41, 42]))
+    assert (line.io, line.overhead, line.peer_overhead) == (41, 29, 128)
+    native, debian = ([row_of.split("|")[2].split() for row_of in report.compared_table([one])]
+                      for one in (result(), result(debians_io=[40, 41, 42])))
+    assert native == [["I/O", "raw"], ["32", "80"]]
+    assert debian == [["I/O", "peer's", "raw"], ["41", "32", "80"]]
+
+
+OUTER_PC = """prefix=/opt/dpdk
+libdir=${prefix}/lib
+
+Name: DPDK
+Version: 22.11.11
+Requires: libdpdk-libs, libbsd
+Requires.private: libpcap
+Libs.private: -Wl,--whole-archive -L${libdir} -l:librte_eal.a -Wl,--no-whole-archive
+Cflags: -I${includedir}
+"""
+INNER_PC = """Libs: -Wl,--as-needed -L${libdir} -lrte_eal
+Libs.private: -pthread -lpcap
+Cflags: -I${includedir} -include rte_config.h -march=native
+"""
+
+
+def test_pkg_config_finds_archives_and_no_shared_dpdk():
+    lines = dpdk_build.static_pc(OUTER_PC, INNER_PC).splitlines()
+    assert lines[:2] == ["prefix=/opt/dpdk", "libdir=${prefix}/lib"]
+    assert {"Version: 22.11.11", "Requires: libbsd, libpcap", "Cflags: -I${includedir} -include rte_config.h -march=native",
+            "Libs: -Wl,--whole-archive -L${libdir} -l:librte_eal.a -Wl,--no-whole-archive -pthread -lpcap"} <= set(lines)
 
 
 def test_reports_name_rows_without_a_figure():
     results = [result(), result("it drops\nfor a reason")]
     table = report.text(["heading"], results, [(result(), result())])
     assert "1.60  1.71  1.55 holds" in table and "no figure: it drops" in table
-    assert len(report.csv_text(results, []).splitlines()) == 1 + 2 * 15
+    assert len(report.csv_text(results, []).splitlines()) == 1 + 2 * 12
     assert plot.svg(results).count("1.60x") == 1
 
 
