@@ -23,6 +23,7 @@ struct RigOptions {
   uint32_t inner_bytes = 64;
   uint32_t worker_core = 1;
   uint32_t memory_mb = 1024;
+  Stalls stalls = Stalls::kCount;
   dataplane::MemoryKind memory_kind = dataplane::MemoryKind::kHuge;
   StaticGateway gateway{.wan_device = "net_null1,no-rx=1", .lan_device = "net_null0,no-rx=1"};  // no wires
 
@@ -97,7 +98,7 @@ class LatencyRig {
   std::unique_ptr<dataplane::Worker> worker_;
   std::unique_ptr<dataplane::Manager> manager_;
   std::unique_ptr<ApiUser> user_;
-  RunClock clock_;
+  RunClock clock_{options_.stalls};
   ScheduledPort lan_{clock_}, wan_{clock_};
   std::vector<Frame> lan_frames_, wan_frames_;
   std::exception_ptr failure_;

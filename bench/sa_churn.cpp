@@ -19,7 +19,8 @@ using Clock = std::chrono::steady_clock;
 
 struct Arguments {
   std::string socket;
-  StaticGateway gateway;
+  StaticGateway gateway;          // no replay window: its traffic repeats sequence numbers
+  uint32_t replay_window = 1024;  // of the SAs that come and go
   uint32_t traffic_sites = 64, sites = 100000;
   double seconds = 3;        // of traffic alone before and after
   double minutes = 0;        // of adding, rekeying and deleting
@@ -40,7 +41,9 @@ class Run {
   explicit Run(const Arguments& arguments)
       : arguments_(arguments),
         client_(arguments.socket, 30),
-        watch_(client_.hello().shared_state_path.data()) {}
+        watch_(client_.hello().shared_state_path.data()) {
+    others_.replay_window = arguments.replay_window;
+  }
 
   void prepare() {
     const uint32_t wanted = arguments_.traffic_sites + 2 * arguments_.sites + 1;
@@ -57,7 +60,7 @@ class Run {
     const uint32_t sas = 2 * arguments_.sites;
     quiet("before");
     step("installing", sas,
-         [this] { install_sas(client_, arguments_.gateway, arguments_.traffic_sites, arguments_.sites); });
+         [this] { install_sas(client_, others_, arguments_.traffic_sites, arguments_.sites); });
     quiet("after");
     step("deleting", sas, [this] { delete_sas(client_, arguments_.traffic_sites, arguments_.sites); });
     quiet("empty again");
@@ -66,16 +69,13 @@ class Run {
   void churn() {
     quiet("before");
     const auto start = Clock::now();
-    uint32_t rounds = 0;
     while (seconds_since(start) < arguments_.minutes * 60) {
       const auto begun = Clock::now();
       // Added, rekeyed twice, deleted: 6 SAs of each site come and go.
       step("round", 6 * arguments_.sites, [this] { round(); });
-      ++rounds;
       sleep_until(begun, arguments_.round_seconds);
     }
     quiet("after");
-    std::fprintf(stderr, "sa_churn: %u rounds\n", rounds);
   }
 
  private:
@@ -91,8 +91,8 @@ class Run {
   }
 
   void add(uint32_t site, uint32_t generation) {
-    client_.submit(inbound_sa(arguments_.gateway, pair(site, generation)));
-    client_.submit(outbound_sa(arguments_.gateway, pair(site, generation)));
+    client_.submit(inbound_sa(others_, pair(site, generation)));
+    client_.submit(outbound_sa(others_, pair(site, generation)));
   }
 
   // Make before break: the new pair is in use before the old one goes.
@@ -135,6 +135,7 @@ class Run {
   }
 
   const Arguments& arguments_;
+  StaticGateway others_;
   ApiClient client_;
   DataplaneWatch watch_;
 };
@@ -152,6 +153,8 @@ Arguments parse(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--sites", arguments.sites, "Sites whose SAs come and go, two each")
       ->check(CLI::Range(1u, kMaxSites - 1000))
+      ->capture_default_str();
+  app.add_option("--replay-window", arguments.replay_window, "Packets, of the SAs that come and go")
       ->capture_default_str();
   app.add_option("--seconds", arguments.seconds, "Of traffic alone, before and after")->capture_default_str();
   app.add_option("--minutes", arguments.minutes,

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <ctime>
 #include <random>
 
 namespace sallyport::bench {
@@ -64,29 +63,6 @@ uint64_t Histogram::quantile(double fraction) const {
     if (below > rank) return std::min(longest_, (i + 1) << kShift);
   }
   return longest_;
-}
-
-// The CPU clock stands still while another thread runs.
-void RunClock::look() {
-  timespec cpu{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
-  const uint64_t tsc = rte_rdtsc();
-  const uint64_t cpu_ns =
-      static_cast<uint64_t>(cpu.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(cpu.tv_nsec);
-  const double ran_tsc =
-      static_cast<double>(cpu_ns - checked_cpu_ns_) * static_cast<double>(rte_get_tsc_hz()) / 1e9;
-  const double lost_tsc = static_cast<double>(tsc - checked_tsc_) - ran_tsc;
-  const uint64_t jump_tsc = tsc - last_tsc_;
-  const bool first = checked_tsc_ == 0;
-  last_tsc_ = checked_tsc_ = tsc;
-  checked_cpu_ns_ = cpu_ns;
-  if (first || jump_tsc < kJumpTsc) return;
-  if (lost_tsc < static_cast<double>(kPreemptionTsc)) {
-    ++interruptions_;
-    return;
-  }
-  ++preemptions_;
-  taken_tsc_ += std::min(jump_tsc, static_cast<uint64_t>(lost_tsc));
 }
 
 void ScheduledPort::attach(uint16_t device, rte_mempool* pool) {

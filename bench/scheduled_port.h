@@ -4,7 +4,6 @@
 // freed. The worker's thread does both; nothing else runs between arrival and departure.
 #pragma once
 
-#include <rte_cycles.h>
 #include <rte_mbuf.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "bench/frames.h"
+#include "bench/run_clock.h"
 
 namespace sallyport::bench {
 
@@ -42,33 +42,6 @@ class Histogram {
 struct Arrivals {
   uint64_t taken = 0, missed = 0;  // missed: the receive ring was full
   uint64_t bursts = 0;             // polls that found something
-};
-
-// The TSC as far as the thread ran. A worker is meant to have its core to itself; where other processes take
-// it away, that time counts as not passed. Interrupts, and what other cores do to this one, do count.
-class RunClock {
- public:
-  // Where the TSC has jumped since the last call, the thread's CPU clock tells why.
-  uint64_t now_tsc() {
-    const uint64_t tsc = rte_rdtsc();
-    if (tsc - last_tsc_ > kJumpTsc || tsc - checked_tsc_ > kCheckTsc) [[unlikely]]
-      look();
-    else
-      last_tsc_ = tsc;
-    return last_tsc_ - taken_tsc_;
-  }
-  uint64_t preemptions() const { return preemptions_; }
-  uint64_t interruptions() const { return interruptions_; }  // jumps that do count
-
- private:
-  static constexpr uint64_t kJumpTsc = 13'000;       // 5 us: longer than a full burst takes
-  static constexpr uint64_t kPreemptionTsc = 2'600;  // two changes of threads take longer
-  static constexpr uint64_t kCheckTsc = 2'600'000;   // 1 ms: in longer than that the two clocks drift apart
-
-  void look();
-
-  uint64_t last_tsc_ = 0, taken_tsc_ = 0, preemptions_ = 0, interruptions_ = 0;
-  uint64_t checked_tsc_ = 0, checked_cpu_ns_ = 0;  // one moment, by both clocks
 };
 
 class ScheduledPort {
