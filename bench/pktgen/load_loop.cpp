@@ -136,8 +136,8 @@ Sa sa_of(api::Type type, const Side& sender, const Side& local, const Side& remo
   sa.local = address(local.public_address);
   sa.remote = address(remote.public_address);
   sa.local_selector_count = sa.remote_selector_count = 1;
-  sa.local_selectors[0] = selector_of(local);
-  sa.remote_selectors[0] = selector_of(remote);
+  sa.selectors[0] = selector_of(local);
+  sa.selectors[1] = selector_of(remote);
   return sa;
 }
 
