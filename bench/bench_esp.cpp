@@ -55,7 +55,7 @@ struct Rig {
   Rig(uint32_t aes_bits, uint32_t inner_bytes) : inner_bytes(inner_bytes), engine(CryptoEngine::create()) {
     const auto outbound_message = sa_message<api::SetOutboundSa>(aes_bits);
     make_outer_header({outbound_message.local, outbound_message.remote, 0, 0, false}, {}, outer);
-    create_outbound_sa(outbound_message, outbound_row, &outer, *engine, SOCKET_ID_ANY, outbound);
+    create_outbound_sa(outbound_message, outbound_row, outer, *engine, SOCKET_ID_ANY, outbound);
     auto inbound_message = sa_message<api::SetInboundSa>(aes_bits);
     inbound_message.replay_window = kReplayWindow;
     create_inbound_sa(inbound_message, inbound_row, *engine, SOCKET_ID_ANY, inbound);

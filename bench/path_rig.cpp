@@ -71,7 +71,6 @@ void fill(Message& message, const RigOptions& options, uint32_t index, bool to_p
 }  // namespace
 
 struct PathRig::Sa {
-  std::unique_ptr<OuterHeader> outer = std::make_unique<OuterHeader>();
   std::unique_ptr<Tunnel> tunnel = std::make_unique<Tunnel>();
   InboundSaPtr inbound;
   OutboundSaPtr outbound;
@@ -192,11 +191,12 @@ void PathRig::add_sa(uint32_t index) {
   auto outbound = api::SetOutboundSa{};
   fill(outbound, options_, index, !options_.is_peer);
   outbound.slot = index + 1;
-  make_outer_header({outbound.local, outbound.remote, 0, 0, false}, {}, *sa->outer);
+  OuterHeader outer;
+  make_outer_header({outbound.local, outbound.remote, 0, 0, false}, {}, outer);
   const Refusal in =
       create_inbound_sa(inbound, inbound_rows_[index + 1], *engine_, SOCKET_ID_ANY, sa->inbound);
-  const Refusal out = create_outbound_sa(outbound, outbound_rows_[index + 1], sa->outer.get(), *engine_,
-                                         SOCKET_ID_ANY, sa->outbound);
+  const Refusal out =
+      create_outbound_sa(outbound, outbound_rows_[index + 1], outer, *engine_, SOCKET_ID_ANY, sa->outbound);
   if (in.error != api::Error::kNone || out.error != api::Error::kNone)
     fail(*in.text != '\0' ? in.text : out.text);
   sa->inbound->vrf_id = kVrf;

@@ -58,7 +58,7 @@ struct SaRecord {
 
   StoredSaMessage<Message> stored;
   SelectorSet selectors;
-  std::unique_ptr<OuterHeader> outer;  // of outbound SAs
+  std::unique_ptr<OuterHeader> outer;  // of outbound SAs whose addresses have moved
   SaPtr sa;                            // points to the two above: destroyed first
   uint32_t next_slot = api::kNone;     // of outbound SAs: another one of the same tunnel
 };

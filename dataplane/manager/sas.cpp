@@ -198,13 +198,13 @@ Failure Sas::install(const api::SetOutboundSa& message) {
   auto error = record->selectors.assign(api::local_selectors(message), api::remote_selectors(message));
   if (error != api::Error::kNone)
     return {error, fmt::format("SA {:08x}: no IPv4 traffic selector on a side", message.spi)};
-  record->outer = std::make_unique<OuterHeader>();
-  error = make_outer_header(endpoints_of(message), tunnels_.policy(message.tunnel_id), *record->outer);
+  OuterHeader outer;
+  error = make_outer_header(endpoints_of(message), tunnels_.policy(message.tunnel_id), outer);
   if (error != api::Error::kNone)
     return {error, fmt::format("outbound SA {:08x}: no outer header can be made from {} to {}", message.spi,
                                to_text(message.local), to_text(message.remote))};
-  const auto refusal = create_outbound_sa(message, state_.outbound()[message.slot], record->outer.get(),
-                                          engine_, any_socket(), record->sa);
+  const auto refusal =
+      create_outbound_sa(message, state_.outbound()[message.slot], outer, engine_, any_socket(), record->sa);
   if (refusal.error != api::Error::kNone)
     return {refusal.error, fmt::format("outbound SA {:08x}: {}", message.spi, refusal.text)};
   if (!record->selectors.any()) record->sa->selectors = &record->selectors;
@@ -324,7 +324,7 @@ void Sas::refresh_headers(uint32_t tunnel_id) {
     OuterHeader wanted{};
     if (make_outer_header(endpoints_of(stored), tunnels_.policy(tunnel_id), wanted) != api::Error::kNone)
       continue;
-    if (wanted.policy == record.outer->policy) continue;
+    if (wanted.policy == record.sa->outer.load(std::memory_order_relaxed)->policy) continue;
     (void)replace_header(record, endpoints_of(stored));  // what made a header a line above makes one again
   }
 }

@@ -127,7 +127,7 @@ Refusal create_inbound_sa(const api::SetInboundSa& message, api::InboundRow& row
   return {};
 }
 
-Refusal create_outbound_sa(const api::SetOutboundSa& message, api::OutboundRow& row, const OuterHeader* outer,
+Refusal create_outbound_sa(const api::SetOutboundSa& message, api::OutboundRow& row, const OuterHeader& outer,
                            const CryptoEngine& engine, int socket, OutboundSaPtr& sa) {
   if (Refusal refusal = check_common(message.spi, message.keys, message.local, message.remote);
       refusal.error != api::Error::kNone) {
@@ -150,7 +150,7 @@ Refusal create_outbound_sa(const api::SetOutboundSa& message, api::OutboundRow& 
   made->salt = made->key.salt();
   made->esn = message.esn != 0;
   made->row = &row;
-  made->outer.store(outer, std::memory_order_relaxed);
+  made->first_outer = outer;
   made->limits = limits_of(message.lifetimes);
   made->limited = has_limits(message.lifetimes);
   made->last_sequence = made->esn ? kLastExtendedSequence : kLastShortSequence;

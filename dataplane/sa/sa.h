@@ -76,15 +76,16 @@ static_assert(offsetof(InboundSa, window) == 40 && offsetof(InboundSa, limits) =
               offsetof(InboundSa, key) == 128 && sizeof(InboundSa) == 1216);
 static_assert(api::kMaxVrfs <= 256);
 
-struct alignas(64) OutboundSa {
+// Pairs of lines: the CPU fetches the second with the first.
+struct alignas(128) OutboundSa {
   // Line 0: all that a packet needs. Writer: manager before publication; where another is named, that one
   // after.
   uint32_t spi;
   uint32_t salt;
   api::OutboundRow* row;
-  // Writer: manager, which replaces it whole and reclaims the old one by QSBR. Owner: whoever installs the
-  // SA.
-  std::atomic<const OuterHeader*> outer{nullptr};
+  // &first_outer until the addresses move. Writer: manager, which replaces it whole and reclaims the old one
+  // by QSBR. Owner of another than first_outer: whoever installs the SA.
+  std::atomic<const OuterHeader*> outer{&first_outer};
   const SelectorSet* selectors = nullptr;  // nullptr: all match. Owner: whoever installs the SA; outlives it
   uint64_t next_sequence;                  // the next one to use; writer: home worker
   uint64_t check_sequence;  // numbers from it on need more than counting (0: all do); writer: home worker
@@ -96,6 +97,9 @@ struct alignas(64) OutboundSa {
   uint8_t told = 0;  // SaNotice bits that were due once; writer: home worker
 
   // Line 1.
+  OuterHeader first_outer;
+
+  // Line 2.
   alignas(64) uint64_t soft_sequence;  // the number at which to tell
   uint64_t last_sequence;              // the last that may be used
   uint64_t reserved_end;               // numbers below it are reserved in the row; writer: home worker
@@ -105,13 +109,16 @@ struct alignas(64) OutboundSa {
 
   alignas(64) CipherKey key;
 };
-static_assert(offsetof(OutboundSa, soft_sequence) == 64 && offsetof(OutboundSa, key) == 128);
-static_assert(sizeof(OutboundSa) == 1216);
+static_assert(offsetof(OutboundSa, first_outer) == 64 && offsetof(OutboundSa, soft_sequence) == 128);
+static_assert(offsetof(OutboundSa, key) == 192 && sizeof(OutboundSa) == 1280);
 
-// Fetches line 0, which all steps for a packet of this SA read.
-template <typename Sa>
-inline void prefetch_sa(const Sa& sa) {
+// Fetches what all steps for a packet of this SA read.
+inline void prefetch_sa(const InboundSa& sa) {
   rte_prefetch0(&sa);
+}
+inline void prefetch_sa(const OutboundSa& sa) {
+  rte_prefetch0(&sa);
+  rte_prefetch0(&sa.first_outer);
 }
 
 // Fetches what line 0 leads to, but for the key: CryptoEngine sees to that.
@@ -121,7 +128,6 @@ inline void prefetch_state(const InboundSa& sa) {
 }
 inline void prefetch_state(const OutboundSa& sa) {
   rte_prefetch0(sa.row);
-  rte_prefetch0(sa.outer.load(std::memory_order_relaxed));
 }
 
 struct SaDeleter {
@@ -143,8 +149,8 @@ struct Refusal {
 Refusal create_inbound_sa(const api::SetInboundSa& message, api::InboundRow& row, const CryptoEngine& engine,
                           int socket, InboundSaPtr& sa);
 // As above; where the row is this SA's, sequence numbers go on at its reservation. kUnsafe where
-// `may_have_sent` is set and the row is another's. `outer` becomes the SA's and must not be nullptr.
-Refusal create_outbound_sa(const api::SetOutboundSa& message, api::OutboundRow& row, const OuterHeader* outer,
+// `may_have_sent` is set and the row is another's. `outer` is copied.
+Refusal create_outbound_sa(const api::SetOutboundSa& message, api::OutboundRow& row, const OuterHeader& outer,
                            const CryptoEngine& engine, int socket, OutboundSaPtr& sa);
 
 // Steps of the hot path, home worker only. `now_ns`: CLOCK_MONOTONIC, for the row's last_use_ns.

@@ -82,7 +82,7 @@ class EspTest : public ::testing::Test {
                                    message.encap != 0};
     ASSERT_EQ(make_outer_header(endpoints, policy, outer_), api::Error::kNone);
     const Refusal refusal =
-        create_outbound_sa(message, outbound_row_, &outer_, *engine_, SOCKET_ID_ANY, outbound_);
+        create_outbound_sa(message, outbound_row_, outer_, *engine_, SOCKET_ID_ANY, outbound_);
     ASSERT_EQ(refusal.error, api::Error::kNone) << refusal.text;
   }
 

@@ -121,7 +121,7 @@ TEST_F(EspMixTest, OneBurstMixesKeysAndDrops) {
     const auto message = outbound_message(sas[i]);
     ASSERT_EQ(make_outer_header({message.local, message.remote, 4500, 4500, sas[i].encap}, {}, outers[i]),
               api::Error::kNone);
-    ASSERT_EQ(create_outbound_sa(message, rows[i], &outers[i], *engine_, SOCKET_ID_ANY, ours[i]).error,
+    ASSERT_EQ(create_outbound_sa(message, rows[i], outers[i], *engine_, SOCKET_ID_ANY, ours[i]).error,
               api::Error::kNone);
   }
   std::vector<EncapPacket> items;

@@ -54,7 +54,7 @@ TEST_F(SaTest, RefusesToGuessSequenceNumbers) {
   message.may_have_sent = 1;
   outbound_row_.spi = 0x777;
   outbound_row_.reserved_sequence = 9;
-  EXPECT_EQ(create_outbound_sa(message, outbound_row_, &outer_, *engine_, SOCKET_ID_ANY, outbound_).error,
+  EXPECT_EQ(create_outbound_sa(message, outbound_row_, outer_, *engine_, SOCKET_ID_ANY, outbound_).error,
             api::Error::kUnsafe);
   EXPECT_EQ(outbound_, nullptr);
   EXPECT_EQ(outbound_row_.spi, 0x777u);

@@ -220,20 +220,19 @@ OutboundSa& Gateway::add_outbound(const OracleSa& sa, uint32_t slot, uint32_t tu
   message.tunnel_id = tunnel_id;
   message.slot = slot;
   message.lifetimes = lifetimes;
-  auto outer = std::make_unique<OuterHeader>();
+  OuterHeader outer;
   const OuterEndpoints endpoints{message.local, message.remote, message.local_port, message.remote_port,
                                  message.encap != 0};
-  EXPECT_EQ(make_outer_header(endpoints, {}, *outer), api::Error::kNone);
+  EXPECT_EQ(make_outer_header(endpoints, {}, outer), api::Error::kNone);
   OutboundSaPtr created;
   const Refusal refusal =
-      create_outbound_sa(message, outbound_rows_.at(slot), outer.get(), *engine_, SOCKET_ID_ANY, created);
+      create_outbound_sa(message, outbound_rows_.at(slot), outer, *engine_, SOCKET_ID_ANY, created);
   EXPECT_EQ(refusal.error, api::Error::kNone) << refusal.text;
   created->selectors = selectors;
   world.outbound_sas.publish(slot, created.get());
   for (const auto& tunnel : tunnels_) {
     if (tunnel->id == tunnel_id) tunnel->outbound_slot = slot;
   }
-  outer_headers_.push_back(std::move(outer));
   outbound_sas_.push_back(std::move(created));
   return *outbound_sas_.back();
 }

@@ -83,7 +83,6 @@ class Gateway {
   std::vector<std::unique_ptr<Tunnel>> tunnels_;
   std::vector<InboundSaPtr> inbound_sas_;
   std::vector<OutboundSaPtr> outbound_sas_;
-  std::vector<std::unique_ptr<OuterHeader>> outer_headers_;
   std::vector<api::WorkerCounters> counters_;
   std::vector<api::PortCounters> port_counters_;
   std::vector<api::InboundRow> inbound_rows_;

@@ -94,9 +94,9 @@ TEST_F(PathTest, OutboundObjectsAreReplacedUnderRunningWorkers) {
       ASSERT_EQ(make_outer_header(endpoints, {}, *header), api::Error::kNone);
       *next_header = *header;
       OutboundSaPtr created;
-      ASSERT_EQ(create_outbound_sa(message, rows[message.slot], header.get(), *engine, SOCKET_ID_ANY, created)
-                    .error,
-                api::Error::kNone);
+      ASSERT_EQ(
+          create_outbound_sa(message, rows[message.slot], *header, *engine, SOCKET_ID_ANY, created).error,
+          api::Error::kNone);
       world.outbound_sas.publish(message.slot, created.get());
       a.tunnel->outbound_slot = message.slot;
       offer(0);
