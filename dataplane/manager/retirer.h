@@ -3,6 +3,7 @@
 // answers requests. Never waits. Manager thread.
 #pragma once
 
+#include <rte_pause.h>
 #include <rte_rcu_qsbr.h>
 
 #include <deque>
@@ -27,9 +28,17 @@ class Retirer {
     if (object) after_grace([owned = std::move(object)] {});
   }
   // One grace period serves all that came since the last poll: each new one costs the workers a cache miss.
+  // It is waited for as long as a loop of busy workers takes, a few microseconds, because sleeping takes
+  // longer.
   void poll() {
+    unsigned patience = fresh_.empty() ? 0 : kPauses;
     if (!fresh_.empty()) waiting_.push_back({rte_rcu_qsbr_start(qsbr_), std::exchange(fresh_, {})});
-    while (!waiting_.empty() && rte_rcu_qsbr_check(qsbr_, waiting_.front().token, false) == 1) {
+    while (!waiting_.empty()) {
+      if (rte_rcu_qsbr_check(qsbr_, waiting_.front().token, false) != 1) {
+        if (patience-- == 0) return;
+        rte_pause();
+        continue;
+      }
       const auto actions = std::move(waiting_.front().actions);
       waiting_.pop_front();
       for (const auto& action : actions)
@@ -50,6 +59,8 @@ class Retirer {
     void run() override { action(); }
     Action action;
   };
+  static constexpr unsigned kPauses = 100;
+
   using Actions = std::vector<std::unique_ptr<Base>>;
   struct Waiting {
     uint64_t token;
