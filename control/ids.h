@@ -22,13 +22,13 @@ class IdPool {
   // The name's id; a free one when it has none yet. Throws when all are taken.
   uint32_t id_of(const std::string& name) {
     if (const auto it = ids_.find(name); it != ids_.end()) return it->second;
-    if (taken_.size() > last_ - first_) throw std::length_error("no id left for " + name);
-    while (taken_.contains(next_))
+    if (names_.size() > last_ - first_) throw std::length_error("no id left for " + name);
+    while (names_.contains(next_))
       advance();
     const uint32_t id = next_;
     advance();
     ids_[name] = id;
-    taken_.insert(id);
+    names_[id] = name;
     return id;
   }
 
@@ -39,17 +39,15 @@ class IdPool {
   }
 
   [[nodiscard]] std::string name_of(uint32_t id) const {
-    for (const auto& [name, its_id] : ids_) {
-      if (its_id == id) return name;
-    }
-    return {};
+    const auto it = names_.find(id);
+    return it == names_.end() ? std::string() : it->second;
   }
 
   // Takes over an id found in a dump; false when the name or the id is already another's.
   bool adopt(const std::string& name, uint32_t id) {
-    if (id < first_ || id > last_ || ids_.contains(name) || taken_.contains(id)) return false;
+    if (id < first_ || id > last_ || ids_.contains(name) || names_.contains(id)) return false;
     ids_[name] = id;
-    taken_.insert(id);
+    names_[id] = name;
     if (id == next_) advance();
     return true;
   }
@@ -57,7 +55,7 @@ class IdPool {
   void release(const std::string& name) {
     const auto it = ids_.find(name);
     if (it == ids_.end()) return;
-    taken_.erase(it->second);
+    names_.erase(it->second);
     ids_.erase(it);
   }
 
@@ -65,7 +63,7 @@ class IdPool {
   void release_all_but(const std::set<std::string>& used) {
     std::erase_if(ids_, [&](const auto& entry) {
       if (used.contains(entry.first)) return false;
-      taken_.erase(entry.second);
+      names_.erase(entry.second);
       return true;
     });
   }
@@ -75,7 +73,7 @@ class IdPool {
 
   uint32_t first_, last_, next_;
   std::map<std::string, uint32_t> ids_;
-  std::set<uint32_t> taken_;
+  std::map<uint32_t, std::string> names_;
 };
 
 }  // namespace sallyport::control

@@ -115,14 +115,47 @@ std::optional<api::SetOutboundSa> outbound_message(const vici::FeedSaAdd& sa, ui
 }
 
 void SaLedger::retain_only(const std::set<SaId>& held) {
-  std::erase_if(records_, [&](const auto& entry) { return !held.contains(entry.first); });
+  std::erase_if(records_, [&](const auto& entry) {
+    if (held.contains(entry.first)) return false;
+    forget_tunnel(entry.second);
+    return true;
+  });
+}
+
+void SaLedger::erase(const SaId& id) {
+  const auto it = records_.find(id);
+  if (it == records_.end()) return;
+  forget_tunnel(it->second);
+  records_.erase(it);
+}
+
+// record.id is set.
+void SaLedger::assign_tunnel(SaRecord& record, const std::string& tunnel) {
+  if (record.tunnel != tunnel) forget_tunnel(record);
+  record.tunnel = tunnel;
+  of_tunnel_[tunnel].insert(record.id);
+}
+
+void SaLedger::forget_tunnel(const SaRecord& record) {
+  const auto it = of_tunnel_.find(record.tunnel);
+  if (it == of_tunnel_.end()) return;
+  it->second.erase(record.id);
+  if (it->second.empty()) of_tunnel_.erase(it);
+}
+
+template <typename Condition>
+bool SaLedger::any_outbound(const std::string& tunnel, Condition condition) const {
+  const auto it = of_tunnel_.find(tunnel);
+  return it != of_tunnel_.end() && std::any_of(it->second.begin(), it->second.end(), [&](const SaId& id) {
+           return !id.inbound && condition(records_.at(id));
+         });
 }
 
 void SaLedger::learn_inbound(const api::SetInboundSa& sa, const std::string& tunnel, MonotonicTime now) {
   const SaId id{sa.spi, sa.spi & api::kSlotMask, true};
   SaRecord& record = records_[id];
   record.id = id;
-  record.tunnel = tunnel;
+  assign_tunnel(record, tunnel);
   record.replay_window = sa.replay_window;
   if (record.since == MonotonicTime{}) record.since = now;
   fill_record(sa, record);
@@ -132,7 +165,7 @@ void SaLedger::learn_outbound(const api::SetOutboundSa& sa, const std::string& t
   const SaId id{sa.spi, sa.slot, false};
   SaRecord& record = records_[id];
   record.id = id;
-  record.tunnel = tunnel;
+  assign_tunnel(record, tunnel);
   if (record.since == MonotonicTime{}) record.since = now;
   fill_record(sa, record);
 }
@@ -165,7 +198,7 @@ SaRecord& SaLedger::name(const vici::FeedSaAdd& sa, MonotonicTime now) {
     record.since = now;
   }
   record.id = sa.id;
-  record.tunnel = sa.ike_name;
+  assign_tunnel(record, sa.ike_name);
   record.order = ++last_order_;
   record.ike_id = sa.ike_id;
   record.child_id = sa.child_id;
@@ -212,40 +245,39 @@ const SaRecord* SaLedger::find(const SaId& id) const {
 
 const SaRecord* SaLedger::active_outbound(const std::string& tunnel) const {
   const SaRecord* newest = nullptr;
-  for (const auto& [id, record] : records_) {
-    if (id.inbound || record.tunnel != tunnel || record.state != SaState::kInstalled) continue;
-    if (newest == nullptr || record.order > newest->order) newest = &record;
-  }
+  any_outbound(tunnel, [&](const SaRecord& record) {
+    if (record.state == SaState::kInstalled && (newest == nullptr || record.order > newest->order))
+      newest = &record;
+    return false;
+  });
   return newest;
 }
 
 bool SaLedger::can_send(const std::string& tunnel, bool is_up) const {
-  return std::any_of(records_.begin(), records_.end(), [&](const auto& entry) {
-    const SaRecord& record = entry.second;
-    return !record.id.inbound && record.tunnel == tunnel &&
-           (record.state == SaState::kInstalled || (is_up && record.state == SaState::kInstalling));
+  return any_outbound(tunnel, [&](const SaRecord& record) {
+    return record.state == SaState::kInstalled || (is_up && record.state == SaState::kInstalling);
   });
 }
 
 bool SaLedger::is_newest_outbound(const SaRecord& record) const {
-  return std::none_of(records_.begin(), records_.end(), [&](const auto& entry) {
-    const SaRecord& other = entry.second;
-    return !other.id.inbound && other.tunnel == record.tunnel && other.order > record.order &&
+  return !any_outbound(record.tunnel, [&](const SaRecord& other) {
+    return other.order > record.order &&
            (other.state == SaState::kInstalled || other.state == SaState::kInstalling);
   });
 }
 
 const SaRecord* SaLedger::inbound_of(const SaRecord& outbound) const {
-  for (const auto& [id, record] : records_) {
-    if (id.inbound && id.slot == outbound.id.slot && record.tunnel == outbound.tunnel) return &record;
+  const auto it = of_tunnel_.find(outbound.tunnel);
+  if (it == of_tunnel_.end()) return nullptr;
+  for (const SaId& id : it->second) {
+    if (id.inbound && id.slot == outbound.id.slot) return &records_.at(id);
   }
   return nullptr;
 }
 
 bool SaLedger::has_living_child(const std::string& tunnel) const {
-  return std::any_of(records_.begin(), records_.end(), [&](const auto& entry) {
-    const SaRecord& record = entry.second;
-    return !record.id.inbound && record.tunnel == tunnel && !record.orphan && record.order > 0 &&
+  return any_outbound(tunnel, [](const SaRecord& record) {
+    return !record.orphan && record.order > 0 &&
            (record.state == SaState::kInstalled || record.state == SaState::kInstalling);
   });
 }

@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "dataplane/api/messages.h"
@@ -66,7 +67,7 @@ class SaLedger {
   SaRecord& name(const vici::FeedSaAdd& sa, MonotonicTime now);
   void update(const vici::FeedSaUpdate& update);
   void set_state(const SaId& id, SaState state);
-  void erase(const SaId& id) { records_.erase(id); }
+  void erase(const SaId& id);
   void rename_ike(uint32_t old_id, uint32_t new_id);
 
   [[nodiscard]] const SaRecord* find(const SaId& id) const;
@@ -89,7 +90,14 @@ class SaLedger {
   [[nodiscard]] Superfluous superfluous(const LastUse& last_use, MonotonicTime now) const;
 
  private:
+  void assign_tunnel(SaRecord& record, const std::string& tunnel);
+  void forget_tunnel(const SaRecord& record);
+  // Whether `condition` holds for an outbound SA of the tunnel.
+  template <typename Condition>
+  bool any_outbound(const std::string& tunnel, Condition condition) const;
+
   std::map<SaId, SaRecord> records_;
+  std::unordered_map<std::string, std::set<SaId>> of_tunnel_;  // those of a tunnel are few, all are many
   std::set<SaId> named_;
   uint64_t last_order_ = 0;
 };

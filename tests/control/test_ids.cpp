@@ -40,6 +40,7 @@ TEST(IdPool, FreesWhatIsNotUsed) {
   pool.release_all_but({"b"});
   EXPECT_FALSE(pool.find("a"));
   EXPECT_EQ(pool.name_of(*pool.find("b")), "b");
+  EXPECT_EQ(pool.name_of(1), "");
   EXPECT_EQ(pool.id_of("c"), 1u);
 }
 

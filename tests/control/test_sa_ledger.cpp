@@ -195,6 +195,31 @@ TEST_F(SaLedgerTest, WhatTheDataplaneLostIsForgotten) {
   EXPECT_EQ(ledger_.inbound_spis(), std::vector<uint32_t>{0x1000 + kSlotA});
 }
 
+TEST_F(SaLedgerTest, EachTunnelHasItsOwnSas) {
+  auto other = sa(0x1000 + kSlotB, kSlotB, false, 2);
+  other.ike_name = "other";
+  ledger_.name(other, start_);
+  ledger_.set_state(other.id, SaState::kInstalled);
+  EXPECT_EQ(ledger_.active_outbound("t"), nullptr);
+  EXPECT_FALSE(ledger_.can_send("t", true));
+  EXPECT_FALSE(ledger_.has_living_child("t"));
+  EXPECT_EQ(ledger_.active_outbound("other")->id, other.id);
+
+  add_child(kSlotA, 1, start_);
+  EXPECT_EQ(ledger_.active_outbound("t")->id, out(kSlotA));
+  EXPECT_EQ(ledger_.inbound_of(*ledger_.find(out(kSlotA)))->id, in(kSlotA));
+  EXPECT_EQ(ledger_.inbound_of(*ledger_.find(other.id)), nullptr);
+
+  other.ike_name = "t";  // a restarted sallyportd knew it by another name
+  ledger_.name(other, start_);
+  EXPECT_EQ(ledger_.active_outbound("other"), nullptr);
+  EXPECT_EQ(ledger_.active_outbound("t")->id, other.id);
+  ledger_.erase(other.id);
+  EXPECT_EQ(ledger_.active_outbound("t")->id, out(kSlotA));
+  ledger_.retain_only({});
+  EXPECT_EQ(ledger_.active_outbound("t"), nullptr);
+}
+
 TEST_F(SaLedgerTest, MessagesCarryWhatCharonNegotiated) {
   auto add = sa(0x12300001, kSlotA, true, 1);
   add.replay_window = 1024;
