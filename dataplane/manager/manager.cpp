@@ -14,8 +14,8 @@
 namespace sallyport::dataplane {
 namespace {
 
-constexpr uint64_t kTickNs = 100'000'000;      // links
-constexpr uint64_t kSecondNs = 1'000'000'000;  // path MTUs, hold queue, device counters
+constexpr uint64_t kTickNs = 100'000'000;      // links, path MTUs
+constexpr uint64_t kSecondNs = 1'000'000'000;  // hold queue, device counters
 constexpr uint64_t kGraceWaitNs = 50'000;      // while something waits for the workers' quiescent states
 constexpr int kMaxEvents = 32;
 
@@ -116,11 +116,11 @@ void Manager::turn(uint64_t now_ns) {
   if (now_ns >= next_tick_ns_) {
     next_tick_ns_ = now_ns + kTickNs;
     ports_.poll_links();
+    tunnels_.refresh_path_mtus(now_ns);
   }
   if (now_ns >= next_second_ns_) {
     next_second_ns_ = now_ns + kSecondNs;
     exceptions_.expire(now_ns);
-    tunnels_.refresh_path_mtus(now_ns);
     ports_.count_missed(state_.ports(), state_.header().workers);
   }
   server_->flush();

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "dataplane/manager/codec.h"
 #include "dataplane/manager/dump.h"
@@ -12,6 +13,7 @@ namespace sallyport::dataplane {
 namespace {
 
 constexpr uint16_t kDefaultMtuBytes = 1500;
+constexpr size_t kRefreshShares = 10;  // so that many tunnels never hold up the manager
 constexpr std::array<uint16_t, 4> kPlateaus = {4352, 2002, 1492, 1006};  // RFC 1191 section 7.1
 
 uint16_t plateau_below(uint16_t mtu_bytes) {
@@ -123,7 +125,11 @@ void Tunnels::learn_path_mtu(uint32_t id, uint16_t mtu_bytes, uint64_t now_ns) {
 }
 
 void Tunnels::refresh_path_mtus(uint64_t now_ns) {
-  for (const auto& entry : entries_) {
+  const size_t share = (entries_.size() + kRefreshShares - 1) / kRefreshShares;
+  const size_t first = std::exchange(next_refresh_, next_refresh_ + share);
+  if (next_refresh_ >= entries_.size()) next_refresh_ = 0;
+  for (size_t id = first; id < std::min(first + share, entries_.size()); ++id) {
+    Entry* entry = entries_[id].get();
     if (entry == nullptr) continue;
     if (entry->learnt_mtu_bytes != 0 && now_ns - entry->learnt_ns >= kPathMtuLifetimeNs)
       entry->learnt_mtu_bytes = 0;

@@ -33,7 +33,7 @@ class Tunnels {
   // A router said that packets of this tunnel must not be larger; believed down to kMinPathMtuBytes. 0: it
   // didn't say how large, and the next lower plateau of RFC 1191 is taken.
   void learn_path_mtu(uint32_t id, uint16_t mtu_bytes, uint64_t now_ns);
-  // Forgets what was learnt long ago, and follows the ports' own MTUs.
+  // Forgets what was learnt long ago, and follows the ports' own MTUs: a tenth of the tunnels at each call.
   void refresh_path_mtus(uint64_t now_ns);
 
   DumpSource dump() const;
@@ -52,6 +52,7 @@ class Tunnels {
 
   TablesContext& context_;
   std::vector<std::unique_ptr<Entry>> entries_;  // by id
+  size_t next_refresh_ = 0;                      // the first of the next call
 };
 
 }  // namespace sallyport::dataplane
