@@ -71,7 +71,7 @@ void fill(Message& message, const RigOptions& options, uint32_t index, bool to_p
 }  // namespace
 
 struct PathRig::Sa {
-  std::unique_ptr<Tunnel> tunnel = std::make_unique<Tunnel>();
+  std::unique_ptr<Tunnel> tunnel = Tunnel::create();
   InboundSaPtr inbound;
   OutboundSaPtr outbound;
 };

@@ -40,13 +40,17 @@ Failure Tunnels::set_tunnel(const api::SetTunnel& message) {
   if (found != nullptr && found->message.vrf_id != message.vrf_id)
     return {api::Error::kInUse, "tunnel " + std::string(text_of(message.name)) +
                                     " belongs to another virtual network; delete it first"};
+  auto created = found == nullptr ? Tunnel::create() : nullptr;
+  if (found == nullptr && created == nullptr)
+    return {api::Error::kExhausted, "no memory for tunnel " + std::string(text_of(message.name)) +
+                                        "; give the dataplane more with --memory"};
   context_.references.add(ObjectKind::kNeighbour, message.neighbour_id);
   if (found == nullptr) {
     context_.references.add(ObjectKind::kVrf, message.vrf_id);
     entries_[message.tunnel_id] = std::make_unique<Entry>();
     Entry& entry = *entries_[message.tunnel_id];
     entry.message = message;
-    entry.tunnel = std::make_unique<Tunnel>();
+    entry.tunnel = std::move(created);
     entry.tunnel->id = message.tunnel_id;
     entry.tunnel->vrf_id = message.vrf_id;
     entry.tunnel->neighbour_id = message.neighbour_id;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Objects and arrays in DPDK's memory: huge pages where there are any, so that a packet's tables cost few TLB
+// Arrays in DPDK's memory: huge pages where there are any, so that a packet's tables cost few TLB
 // entries. Any thread after EAL's start.
 #pragma once
 
@@ -10,16 +10,6 @@
 #include <new>
 
 namespace sallyport::dataplane {
-
-// For `static void* operator new` of what packets look at.
-inline void* allocate_object(size_t bytes) {
-  void* memory = rte_malloc(nullptr, bytes, RTE_CACHE_LINE_SIZE);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-inline void free_object(void* memory) {
-  rte_free(memory);
-}
 
 struct DpdkFree {
   void operator()(void* memory) const { rte_free(memory); }

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cassert>
 #include <memory>
+#include <new>
 #include <span>
 #include <vector>
 
@@ -172,8 +173,14 @@ struct alignas(64) Tunnel {
       1500};  // of the outer packet: the port's, or as learnt, aged by the manager
   std::atomic<bool> mss_clamp{true};
 
-  static void* operator new(size_t bytes) { return allocate_object(bytes); }
-  static void operator delete(void* memory) { free_object(memory); }
+  // nullptr where DPDK's memory is short.
+  static std::unique_ptr<Tunnel> create() { return std::unique_ptr<Tunnel>(new (std::nothrow) Tunnel); }
+  static void operator delete(void* memory) { rte_free(memory); }
+
+ private:
+  static void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
+    return rte_malloc(nullptr, bytes, RTE_CACHE_LINE_SIZE);
+  }
 };
 static_assert(sizeof(Tunnel) == 64);
 

@@ -7,7 +7,6 @@
 #include <cstdint>
 
 #include "dataplane/api/messages.h"
-#include "dataplane/packet/dpdk_memory.h"
 
 namespace sallyport::dataplane {
 
@@ -36,10 +35,6 @@ struct alignas(64) OuterHeader {
   uint8_t size_bytes;  // 20 or 28
   bool encap;
   OuterPolicy policy;
-
-  static void* operator new(size_t bytes) { return allocate_object(bytes); }
-  static void* operator new(size_t, void* place) { return place; }
-  static void operator delete(void* memory) { free_object(memory); }
 };
 static_assert(sizeof(OuterHeader) == 64);
 

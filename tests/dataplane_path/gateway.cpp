@@ -187,7 +187,7 @@ void Gateway::add_neighbour(uint32_t neighbour_id, uint32_t port_id, uint32_t ad
 }
 
 Tunnel& Gateway::add_tunnel(uint32_t tunnel_id, uint32_t vrf_id, uint32_t neighbour_id) {
-  auto tunnel = std::make_unique<Tunnel>();
+  auto tunnel = Tunnel::create();
   tunnel->id = tunnel_id;
   tunnel->vrf_id = vrf_id;
   tunnel->neighbour_id = neighbour_id;
