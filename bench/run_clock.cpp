@@ -20,7 +20,7 @@ void RunClock::look() {
   const bool first = checked_tsc_ == 0;
   last_tsc_ = checked_tsc_ = tsc;
   checked_cpu_ns_ = cpu_ns;
-  if (first || jump_tsc < kJumpTsc) return;
+  if (first || jump_tsc < jump_tsc_) return;
   uint64_t forgiven_tsc = 0;
   if (lost_tsc >= static_cast<double>(kPreemptionTsc)) {
     ++preemptions_;

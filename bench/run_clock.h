@@ -14,12 +14,12 @@ enum class Stalls : uint8_t { kCount, kForgive };
 
 class RunClock {
  public:
-  explicit RunClock(Stalls stalls) : stalls_(stalls) {}
+  // `jump_tsc`: the thread calls more often than that, unless something keeps it from it.
+  RunClock(Stalls stalls, uint64_t jump_tsc) : stalls_(stalls), jump_tsc_(jump_tsc) {}
 
-  // To be called more often than every kJumpTsc: a longer time since the last call is looked into.
   uint64_t now_tsc() {
     const uint64_t tsc = rte_rdtsc();
-    if (tsc - last_tsc_ > kJumpTsc || tsc - checked_tsc_ > kCheckTsc) [[unlikely]]
+    if (tsc - last_tsc_ > jump_tsc_ || tsc - checked_tsc_ > kCheckTsc) [[unlikely]]
       look();
     else
       last_tsc_ = tsc;
@@ -30,13 +30,13 @@ class RunClock {
   uint64_t stalled_tsc() const { return stalled_tsc_; }
 
  private:
-  static constexpr uint64_t kJumpTsc = 26'000;       // 10 us: longer than two full bursts take
   static constexpr uint64_t kPreemptionTsc = 2'600;  // two changes of threads take longer
   static constexpr uint64_t kCheckTsc = 2'600'000;   // 1 ms: in longer than that the two clocks drift apart
 
   void look();
 
   Stalls stalls_;
+  uint64_t jump_tsc_;
   uint64_t last_tsc_ = 0, taken_tsc_ = 0;
   uint64_t preemptions_ = 0, stall_count_ = 0, stalled_tsc_ = 0;
   uint64_t checked_tsc_ = 0, checked_cpu_ns_ = 0;  // one moment, by both clocks
