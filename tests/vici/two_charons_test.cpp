@@ -240,7 +240,8 @@ TEST_F(TwoCharonsTest, TellOfRekeysCountersAndTheEnd) {
   ASSERT_TRUE(ended) << ended.error().text() << a_.charon.log();
   run_until([&] { return a_.ledger.sas.empty() && b_.ledger.sas.empty(); }, 5s);
   EXPECT_TRUE(a_.ledger.sas.empty() && b_.ledger.sas.empty());
-  const auto deadline = std::chrono::steady_clock::now() + 5s;  // charon takes the IKE_SA out of its list last
+  const auto deadline =
+      std::chrono::steady_clock::now() + 5s;  // charon takes the IKE_SA out of its list last
   while (!sas_of(a_).empty() && std::chrono::steady_clock::now() < deadline)
     run_until([] { return false; }, 20ms);
   EXPECT_TRUE(sas_of(a_).empty());
