@@ -1,69 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bench/static_gateway.h"
 
+#include "bench/api_objects.h"
+
 namespace sallyport::bench {
 namespace {
-
-constexpr uint16_t kMtuBytes = 1500;
-
-api::Address address(uint32_t host_order) {
-  api::Address result{};
-  result.family = api::Family::kIpv4;
-  for (size_t i = 0; i < 4; ++i)
-    result.bytes.at(i) = static_cast<uint8_t>(host_order >> (24 - 8 * i));
-  return result;
-}
-
-template <size_t kSize>
-void set_text(std::array<char, kSize>& field, const std::string& text) {
-  if (text.size() >= kSize)
-    throw ApiError(text + ": longer than " + std::to_string(kSize - 1) + " characters");
-  field = {};
-  text.copy(field.data(), kSize - 1);
-}
-
-void set_port(ApiClient& client, uint32_t id, uint32_t vrf, const char* name, const std::string& device,
-              uint32_t own_address) {
-  auto port = make_message<api::SetPort>(api::Type::kSetPort);
-  port.port_id = id;
-  port.vrf_id = vrf;
-  port.mtu_bytes = kMtuBytes;
-  set_text(port.name, name);
-  set_text(port.device, device);
-  client.submit(port);
-  auto own = make_message<api::SetAddress>(api::Type::kSetAddress);
-  own.port_id = id;
-  own.address = address(own_address);
-  client.submit(own);
-}
-
-void set_neighbour(ApiClient& client, uint32_t id, uint32_t port, uint32_t ip, const api::Mac& mac) {
-  auto neighbour = make_message<api::SetNeighbour>(api::Type::kSetNeighbour);
-  neighbour.neighbour_id = id;
-  neighbour.port_id = port;
-  neighbour.address = address(ip);
-  neighbour.mac = mac;
-  client.submit(neighbour);
-}
-
-void set_group(ApiClient& client, uint32_t id, const std::string& name, const api::GroupMember& member) {
-  auto group = make_message<api::SetGroup>(api::Type::kSetGroup);
-  group.group_id = id;
-  group.vrf_id = kVrf;
-  group.member_count = 1;
-  group.members[0] = member;
-  set_text(group.name, name);
-  client.submit(group);
-}
-
-void set_route(ApiClient& client, uint32_t prefix, uint8_t length, uint32_t group) {
-  auto route = make_message<api::SetRoute>(api::Type::kSetRoute);
-  route.vrf_id = kVrf;
-  route.group_id = group;
-  route.prefix.address = address(prefix);
-  route.prefix.length = length;
-  client.submit(route);
-}
 
 api::Selector any_ipv4() {
   api::Selector selector{};
@@ -123,8 +64,8 @@ void install_ports(ApiClient& client, const StaticGateway& gateway) {
   set_port(client, kLanPort, kVrf, "lan0", gateway.lan_device, kLanAddress);
   set_neighbour(client, kPeerNeighbour, kWanPort, kPeerAddress, kPeerMac);
   set_neighbour(client, kHostNeighbour, kLanPort, kHostAddress, kHostMac);
-  set_group(client, kHostGroup, "host", {api::MemberKind::kNeighbour, 1, 1, kHostNeighbour});
-  set_route(client, kHostPrefix, 24, kHostGroup);
+  set_group(client, kVrf, kHostGroup, "host", {api::MemberKind::kNeighbour, 1, 1, kHostNeighbour});
+  set_route(client, kVrf, kHostPrefix, 24, kHostGroup);
   client.finish();
 }
 
@@ -139,8 +80,8 @@ void install_sites(ApiClient& client, uint32_t first, uint32_t count) {
     tunnel.mss_clamp = 1;
     set_text(tunnel.name, name);
     client.submit(tunnel);
-    set_group(client, ids.group, name, {api::MemberKind::kTunnel, 1, 1, ids.tunnel});
-    set_route(client, ids.address, 32, ids.group);
+    set_group(client, kVrf, ids.group, name, {api::MemberKind::kTunnel, 1, 1, ids.tunnel});
+    set_route(client, kVrf, ids.address, 32, ids.group);
   }
   client.finish();
 }

@@ -93,12 +93,23 @@ Result<std::vector<WorkerThread>> make_workers(const Options& options, World& wo
   return threads;
 }
 
+// nullptr where DPDK's memory is short.
+std::unique_ptr<World> make_world(const WorldConfig& config) {
+  try {
+    return std::make_unique<World>(config);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
 Failure serve(const Options& options, SharedStateFile& state, std::unique_ptr<ApiServer> server,
               int signal_fd) {
   const auto worker_count = static_cast<uint32_t>(options.worker_cores.size());
   const auto engine = CryptoEngine::create();
   if (!engine) return {api::Error::kUnsupported, "this CPU lacks AES-NI, which the crypto library needs"};
-  World world(world_config_for(worker_count, options.slots));
+  const auto made_world = make_world(world_config_for(worker_count, options.slots));
+  if (!made_world) return {api::Error::kExhausted, "no memory for the tables; give more --memory"};
+  World& world = *made_world;
   const auto rings = Rings::create(RingsConfig{.workers = worker_count});
   if (!rings) return {api::Error::kExhausted, "no memory for the rings between workers; give more --memory"};
   PacketPools pools(options.memory_mb, options.max_mtu_bytes);
@@ -134,11 +145,7 @@ Failure start(const Options& options) {
   auto state = SharedStateFile::open(options.state_file, static_cast<uint32_t>(options.worker_cores.size()),
                                      options.slots);
   if (!state.ok()) return state.failure();
-  try {
-    return serve(options, state.value(), std::move(server.value()), signals.get());
-  } catch (const std::bad_alloc&) {
-    return {api::Error::kExhausted, "no memory for the tables; give more --memory"};
-  }
+  return serve(options, state.value(), std::move(server.value()), signals.get());
 }
 
 }  // namespace

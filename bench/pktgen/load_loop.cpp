@@ -9,14 +9,13 @@
 #include <cstdio>
 #include <map>
 
-#include "bench/api_client.h"
+#include "bench/api_objects.h"
 
 namespace {
 
 using namespace sallyport;
 using namespace sallyport::bench;
 
-constexpr uint16_t kMtuBytes = 1500;
 constexpr uint32_t kSpiHigh = 0x5a1;  // above the slot
 
 // What one of the two is made of; the ids follow from its index.
@@ -47,63 +46,11 @@ constexpr Side kLeft{0,          "left",     "lan0",     "wan0", 0xc0000201,
 constexpr Side kRight{1,          "right",    "lan1",     "wan1", 0xc0000202,
                       0xc6120001, 0xc6120002, 0xc6120000, 15,     {2, 0, 0, 0, 0, 4}};
 
-template <size_t kSize>
-void set_text(std::array<char, kSize>& field, const std::string& text) {
-  if (text.size() >= kSize)
-    throw ApiError(text + ": longer than " + std::to_string(kSize - 1) + " characters");
-  text.copy(field.data(), kSize - 1);
-}
-
-api::Address address(uint32_t host_order) {
-  api::Address result{};
-  result.family = api::Family::kIpv4;
-  for (size_t i = 0; i < 4; ++i)
-    result.bytes.at(i) = static_cast<uint8_t>(host_order >> (24 - 8 * i));
-  return result;
-}
-
-void set_port(ApiClient& client, uint32_t id, uint32_t vrf, const char* name, const std::string& device) {
-  auto port = make_message<api::SetPort>(api::Type::kSetPort);
-  port.port_id = id;
-  port.vrf_id = vrf;
-  port.mtu_bytes = kMtuBytes;
-  set_text(port.name, name);
-  set_text(port.device, device);
-  client.submit(port);
-}
-
-void set_own_address(ApiClient& client, uint32_t port, uint32_t own) {
-  auto message = make_message<api::SetAddress>(api::Type::kSetAddress);
-  message.port_id = port;
-  message.address = address(own);
-  client.submit(message);
-}
-
-void set_neighbour(ApiClient& client, uint32_t id, uint32_t port, uint32_t ip, const api::Mac& mac) {
-  auto neighbour = make_message<api::SetNeighbour>(api::Type::kSetNeighbour);
-  neighbour.neighbour_id = id;
-  neighbour.port_id = port;
-  neighbour.address = address(ip);
-  neighbour.mac = mac;
-  client.submit(neighbour);
-}
-
 // The prefix of `to`, in the VRF of `in`, by the one member.
-void set_route(ApiClient& client, const Side& in, const Side& to, uint32_t group_id,
-               const api::GroupMember& member) {
-  auto group = make_message<api::SetGroup>(api::Type::kSetGroup);
-  group.group_id = group_id;
-  group.vrf_id = in.vrf();
-  group.member_count = 1;
-  group.members[0] = member;
-  set_text(group.name, std::string(in.name) + "-to-" + to.name);
-  client.submit(group);
-  auto route = make_message<api::SetRoute>(api::Type::kSetRoute);
-  route.vrf_id = in.vrf();
-  route.group_id = group_id;
-  route.prefix.address = address(to.prefix);
-  route.prefix.length = to.prefix_length;
-  client.submit(route);
+void lead(ApiClient& client, const Side& in, const Side& to, uint32_t group_id,
+          const api::GroupMember& member) {
+  set_group(client, in.vrf(), group_id, std::string(in.name) + "-to-" + to.name, member);
+  set_route(client, in.vrf(), to.prefix, to.prefix_length, group_id);
 }
 
 api::Selector selector_of(const Side& side) {
@@ -156,10 +103,8 @@ void set_ports(ApiClient& client, const Side& side, const std::string& lan, cons
   vrf.vrf_id = side.vrf();
   set_text(vrf.name, side.name);
   client.submit(vrf);
-  set_port(client, side.wan_port(), 0, side.wan_name, wan);
-  set_own_address(client, side.wan_port(), side.public_address);
-  set_port(client, side.lan_port(), side.vrf(), side.lan_name, lan);
-  set_own_address(client, side.lan_port(), side.lan_address);
+  set_port(client, side.wan_port(), 0, side.wan_name, wan, side.public_address);
+  set_port(client, side.lan_port(), side.vrf(), side.lan_name, lan, side.lan_address);
 }
 
 void set_routes(ApiClient& client, const Side& side, const Side& other, const api::Mac& peer_mac) {
@@ -172,9 +117,8 @@ void set_routes(ApiClient& client, const Side& side, const Side& other, const ap
   tunnel.mss_clamp = 1;
   set_text(tunnel.name, side.name);
   client.submit(tunnel);
-  set_route(client, side, other, side.tunnel_group(), {api::MemberKind::kTunnel, 1, 1, side.tunnel()});
-  set_route(client, side, side, side.host_group(),
-            {api::MemberKind::kNeighbour, 1, 1, side.host_neighbour()});
+  lead(client, side, other, side.tunnel_group(), {api::MemberKind::kTunnel, 1, 1, side.tunnel()});
+  lead(client, side, side, side.host_group(), {api::MemberKind::kNeighbour, 1, 1, side.host_neighbour()});
 }
 
 std::map<uint32_t, api::Mac> macs_of(ApiClient& client) {

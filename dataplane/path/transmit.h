@@ -46,11 +46,11 @@ class Egress {
  public:
   explicit Egress(PathContext& context) : context_(context) {}
 
-  // Of the port that the neighbour is on, where it can be sent to at all; otherwise nothing is too large.
+  // Of the port that the neighbour is on, resolved or not; where there is none nothing is too large.
   uint16_t mtu_bytes(uint32_t neighbour_id) {
     if (neighbour_id != neighbour_id_) [[unlikely]]
       look_up(neighbour_id);
-    return buffer_ == nullptr ? UINT16_MAX : port_->mtu_bytes;
+    return port_ == nullptr ? UINT16_MAX : port_->mtu_bytes;
   }
 
   [[gnu::always_inline]] void send(uint32_t neighbour_id, rte_mbuf* packet) {
@@ -70,9 +70,8 @@ class Egress {
     neighbour_id_ = neighbour_id;
     buffer_ = nullptr;
     neighbour_ = context_.world->neighbours.at(neighbour_id);
-    if (neighbour_ == nullptr || !neighbour_->resolved) return;
-    port_ = context_.world->ports.at(neighbour_->port_id);
-    if (port_ == nullptr || !port_->link_up.load(std::memory_order_relaxed)) return;
+    port_ = neighbour_ == nullptr ? nullptr : context_.world->ports.at(neighbour_->port_id);
+    if (port_ == nullptr || !neighbour_->resolved || !port_->link_up.load(std::memory_order_relaxed)) return;
     buffer_ = &context_.transmit[port_->id];
     context_.transmit_ports |= uint64_t{1} << port_->id;
   }

@@ -34,9 +34,11 @@ inline uint64_t station_bits(const rte_ether_addr& mac) {
 // Whether the frame is what nearly all are: one private piece, to this station, with an IPv4 packet without
 // options whose length fits. Then its data is exactly that packet afterwards (the Ethernet header stays in
 // front of it); otherwise nothing has changed, and the functions below find out what it is. Looks at
-// everything at once and branches twice.
+// everything at once.
 [[gnu::always_inline]] inline bool enter_plain_ipv4(rte_mbuf* frame, uint64_t station) {
   static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN);
+  if (!is_private_linear(frame)) [[unlikely]]
+    return false;
   constexpr uint32_t kTypeAndVersion = RTE_IPV4_VHL_DEF << 16 | RTE_BE16(RTE_ETHER_TYPE_IPV4);
   const auto* start = rte_pktmbuf_mtod(frame, const uint8_t*);  // a buffer always has room for the headers
   uint64_t destination;
@@ -45,7 +47,7 @@ inline uint64_t station_bits(const rte_ether_addr& mac) {
   std::memcpy(&type_and_version, start + 12, sizeof type_and_version);
   const uint64_t difference =
       (destination ^ station) << 16 | ((type_and_version ^ kTypeAndVersion) & 0xffffff);
-  if (difference != 0 || !is_private_linear(frame)) [[unlikely]]
+  if (difference != 0) [[unlikely]]
     return false;
   constexpr int32_t kEthernetBytes = sizeof(rte_ether_hdr), kIpBytes = sizeof(rte_ipv4_hdr);
   const auto total_bytes =
