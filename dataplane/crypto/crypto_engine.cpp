@@ -23,24 +23,15 @@ constexpr size_t kKeysAhead = 4;  // jobs between fetching a key and using it
 constexpr uint32_t kHashKeysEnd = 1008, kMaxHashKeys = 48;
 static_assert(kHashKeysEnd <= sizeof(gcm_key_data));
 
-uint32_t round_key_bytes(api::Algorithm algorithm) {
-  switch (algorithm) {
-    case api::Algorithm::kAes128Gcm16:
-      return 11 * kBlockBytes;
-    case api::Algorithm::kAes192Gcm16:
-      return 13 * kBlockBytes;
-    case api::Algorithm::kAes256Gcm16:
-      return 15 * kBlockBytes;
-  }
-  return 0;
-}
-
-// Just the lines of the schedule that a text of this size needs.
-[[gnu::noinline]] void prefetch_key(const CryptoJob& job) {
+// Just the lines of the schedule that a text of this size needs: round keys, 11 to 15 blocks of them, and
+// powers of the hash key.
+[[gnu::always_inline]] inline void prefetch_key(const CryptoJob& job) {
   const auto* schedule = static_cast<const std::byte*>(job.key->schedule());
   const uint32_t blocks = std::min(job.text_bytes / kBlockBytes + 2, kMaxHashKeys);
-  for (uint32_t offset = 0; offset < round_key_bytes(job.algorithm); offset += kCacheLineBytes)
-    rte_prefetch0(schedule + offset);
+  rte_prefetch0(schedule);
+  rte_prefetch0(schedule + kCacheLineBytes);
+  rte_prefetch0(schedule + 2 * kCacheLineBytes);
+  if (job.algorithm != api::Algorithm::kAes128Gcm16) rte_prefetch0(schedule + 3 * kCacheLineBytes);
   for (uint32_t offset = (kHashKeysEnd - blocks * kBlockBytes) & ~(kCacheLineBytes - 1);
        offset < kHashKeysEnd; offset += kCacheLineBytes)
     rte_prefetch0(schedule + offset);

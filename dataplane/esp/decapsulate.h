@@ -98,9 +98,20 @@ inline void fill_job(CryptoJob& job, const InboundSa& sa, uint64_t sequence, uin
   return kKeep;
 }
 
+// RFC 6040 section 4.2 where outer and inner header differ.
+[[gnu::noinline]] inline api::DropReason merge_ecn(rte_ipv4_hdr& inner, uint8_t outer_tos) {
+  const Ecn inner_ecn = ecn_of(inner.type_of_service);
+  const std::optional<Ecn> ecn = decapsulated_ecn(inner_ecn, ecn_of(outer_tos));
+  if (!ecn.has_value()) return api::DropReason::kEcn;
+  if (*ecn != inner_ecn) {
+    set_tos(inner, static_cast<uint8_t>((inner.type_of_service & ~kEcnMask) | static_cast<uint8_t>(*ecn)));
+  }
+  return kKeep;
+}
+
 // RFC 4303 section 3.4.4.1 steps after verification: trailer, next header, TFC padding, inner header.
 [[gnu::always_inline]] inline api::DropReason strip(DecapPacket& item, const CryptoJob& job,
-                                                    uint64_t now_ns) {
+                                                    InboundTally& tally) {
   uint8_t* text = job.text;
   const uint32_t text_bytes = job.text_bytes;
   const uint32_t pad_bytes = text[text_bytes - 2];
@@ -108,7 +119,7 @@ inline void fill_job(CryptoJob& job, const InboundSa& sa, uint64_t sequence, uin
   if (pad_bytes + kEspTrailerBytes > text_bytes) [[unlikely]]
     return api::DropReason::kPadLength;
   const uint32_t payload_bytes = text_bytes - kEspTrailerBytes - pad_bytes;
-  if (const api::DropReason drop = count_inbound(*item.sa, payload_bytes, now_ns); drop != kKeep) [[unlikely]]
+  if (const api::DropReason drop = tally.count(payload_bytes); drop != kKeep) [[unlikely]]
     return drop;
   if (next_header != kNextHeaderTunnel || (payload_bytes > 0 && text[0] >> 4 != 4)) [[unlikely]] {
     return next_header == kNextHeaderDummy ? api::DropReason::kDummy : api::DropReason::kNextHeader;
@@ -124,18 +135,13 @@ inline void fill_job(CryptoJob& job, const InboundSa& sa, uint64_t sequence, uin
   packet->pkt_len = inner_bytes;
   packet->ol_flags &= ~kOuterFlags;
   packet->packet_type = 0;
-  const Ecn inner_ecn = ecn_of(inner.type_of_service);
-  const std::optional<Ecn> ecn = decapsulated_ecn(inner_ecn, ecn_of(item.outer_tos));
-  if (!ecn.has_value()) [[unlikely]]
-    return api::DropReason::kEcn;
-  if (*ecn != inner_ecn) [[unlikely]] {
-    set_tos(inner, static_cast<uint8_t>((inner.type_of_service & ~kEcnMask) | static_cast<uint8_t>(*ecn)));
-  }
-  return kKeep;
+  if (ecn_of(inner.type_of_service) == ecn_of(item.outer_tos)) [[likely]]
+    return kKeep;
+  return merge_ecn(inner, item.outer_tos);
 }
 
 [[gnu::always_inline]] inline api::DropReason verify(DecapPacket& item, const CryptoJob& job,
-                                                     uint64_t now_ns) {
+                                                     InboundTally& tally) {
   InboundSa& sa = *item.sa;
   if (!job.ok) [[unlikely]] {
     increment(sa.row->icv_failed);
@@ -145,8 +151,8 @@ inline void fill_job(CryptoJob& job, const InboundSa& sa, uint64_t sequence, uin
     increment(sa.row->replayed);
     return api::DropReason::kReplay;
   }
-  sa.row->right_edge.store(sa.window.right_edge(), std::memory_order_relaxed);
-  return strip(item, job, now_ns);
+  tally.enter(sa);
+  return strip(item, job, tally);
 }
 
 }  // namespace esp_detail
@@ -165,12 +171,11 @@ inline void fill_job(CryptoJob& job, const InboundSa& sa, uint64_t sequence, uin
 
 // After CryptoEngine::decrypt, for each packet and its job: checks the verdict, advances the replay window,
 // counts, strips the trailer and applies RFC 6040. Drops: kIcvFailed, kReplay (a duplicate in the burst),
-// kHardLifetime, kPadLength, kDummy, kNextHeader, kInnerBadHeader, kEcn. `now_ns`: CLOCK_MONOTONIC, for the
-// row's last_use_ns.
+// kHardLifetime, kPadLength, kDummy, kNextHeader, kInnerBadHeader, kEcn.
 [[gnu::always_inline]] inline void finish_decapsulation(DecapPacket& item, const CryptoJob& job,
-                                                        uint64_t now_ns) {
+                                                        InboundTally& tally) {
   if (item.drop == kKeep) [[likely]]
-    item.drop = esp_detail::verify(item, job, now_ns);
+    item.drop = esp_detail::verify(item, job, tally);
 }
 
 }  // namespace sallyport::dataplane

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// ESP tunnel mode outbound (RFC 4303 section 3.3, RFC 3948 section 3): prepare each packet of a burst,
-// CryptoEngine::encrypt, finish each. Inlined where the path's steps call it. Worker threads; no state of
+// ESP tunnel mode outbound (RFC 4303 section 3.3, RFC 3948 section 3): prepare each packet of a burst, then
+// CryptoEngine::encrypt. Inlined where the path's steps call it. Worker threads; no state of
 // their own, and none of the SA's written, so that any worker may run them.
 #pragma once
 
@@ -19,17 +19,6 @@
 #include "dataplane/sa/sa.h"
 
 namespace sallyport::dataplane {
-
-// One packet of a burst. On the way in its data starts at the inner IPv4 header, which has passed check_ipv4,
-// and ends with the inner packet (no link-layer padding); on the way out it starts at the outer IPv4 header.
-// The buffer can be exchanged for another where it was shared or segmented; in any case `packet` is the one
-// to send or free.
-struct EncapPacket {
-  rte_mbuf* packet;
-  OutboundSa* sa;
-  uint64_t sequence;     // from assign_sequence
-  api::DropReason drop;  // in: those that are not kKeep are passed over; out: why not to send
-};
 
 namespace esp_detail {
 
@@ -131,9 +120,18 @@ struct Exchanged {
 };
 Exchanged make_room(rte_mbuf* packet, uint32_t head_bytes, uint32_t tail_bytes);
 
+}  // namespace esp_detail
+
+// Writes padding, trailer, ESP header, IV and outer headers around the packet and fills its job. On the way
+// in the packet's data starts at the inner IPv4 header, which has passed check_ipv4, and ends with the inner
+// packet (no link-layer padding); on the way out it starts at the outer IPv4 header, to be sent once the job
+// is done. `sequence` is from assign_sequence. kKeep, or kNoRoom: the job isn't filled. The buffer can be
+// exchanged for another where it was shared or segmented; in any case `packet` is the one to send or free.
+//
 // Reads all it needs before it writes: the compiler can't know that headers and SA don't overlap.
-[[gnu::always_inline]] inline api::DropReason encapsulate(rte_mbuf*& packet, const OutboundSa& sa,
-                                                          uint64_t sequence, CryptoJob& job) {
+[[gnu::always_inline]] inline api::DropReason prepare_encapsulation(rte_mbuf*& packet, const OutboundSa& sa,
+                                                                    uint64_t sequence, CryptoJob& job) {
+  using namespace esp_detail;
   const EspShape shape = sa.shape;
   const OuterHeader& outer = *sa.outer.load(std::memory_order_acquire);
   const uint32_t outer_bytes = outer.size_bytes;
@@ -159,28 +157,6 @@ Exchanged make_room(rte_mbuf* packet, uint32_t head_bytes, uint32_t tail_bytes);
   write_outer(start, outer, total_bytes, load_first(inner), sequence);
   write_trailer(inner + inner_bytes, pad_bytes);
   return kKeep;
-}
-
-}  // namespace esp_detail
-
-// Writes padding, trailer, ESP header, IV and outer headers around the packet and fills its job (without key
-// where dropped). Drops: kNoRoom.
-[[gnu::always_inline]] inline void prepare_encapsulation(EncapPacket& item, CryptoJob& job) {
-  api::DropReason drop = item.drop;
-  rte_mbuf* packet = item.packet;
-  if (drop == kKeep) [[likely]]
-    drop = esp_detail::encapsulate(packet, *item.sa, item.sequence, job);
-  if (drop != kKeep) [[unlikely]]
-    job.key = nullptr;
-  item.packet = packet;
-  item.drop = drop;
-}
-
-// After CryptoEngine::encrypt, for each packet and its job: drops what the engine refused (kCryptoFailed).
-// The others can be sent.
-inline void finish_encapsulation(EncapPacket& packet, const CryptoJob& job) {
-  if (packet.drop == kKeep && !job.ok) [[unlikely]]
-    packet.drop = api::DropReason::kCryptoFailed;
 }
 
 }  // namespace sallyport::dataplane

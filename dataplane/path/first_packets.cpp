@@ -52,7 +52,7 @@ void FirstPackets::release(PathContext& context) {
 void FirstPackets::open(PathContext& context, InboundBurst& burst) {
   for (uint32_t i = 0; i < burst.count; ++i) {
     const InboundPacket& packet = burst.packets[i];
-    if (packet.sa->spi == spi_of(packet)) packet.sa->opening = SaOpening::kOpen;
+    if (packet.sa->spi == packet.spi) packet.sa->opening = SaOpening::kOpen;
   }
   decapsulate_burst(context, burst);
 }

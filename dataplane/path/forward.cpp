@@ -2,6 +2,8 @@
 // Steps lookup_route, select_tunnel and rewrite neighbour, and the ICMP errors they give rise to.
 #include "dataplane/path/forward.h"
 
+#include <cstddef>
+#include <cstring>
 #include <utility>
 
 #include "dataplane/packet/fragment.h"
@@ -20,20 +22,65 @@ rte_ipv4_hdr& header_of(rte_mbuf* packet) {
   return *rte_pktmbuf_mtod(packet, rte_ipv4_hdr*);
 }
 
-void lookup_routes(PathContext& context, std::span<RoutedPacket> packets, std::span<uint32_t> groups) {
-  std::array<uint32_t, kBurst> destinations;
-  for (size_t i = 0; i < packets.size(); ++i)
-    destinations[i] = rte_be_to_cpu_32(header_of(packets[i].packet).dst_addr);
-  // One bulk lookup for every run of packets of one VRF.
-  for (size_t from = 0, to = 0; from < packets.size(); from = to) {
-    const uint16_t vrf_id = packets[from].vrf_id;
-    while (to < packets.size() && packets[to].vrf_id == vrf_id)
+// Packets of a burst that lie side by side and go one way: of one VRF, port and origin, to one destination.
+// What is looked up for the way is looked up once.
+struct Ways {
+  uint32_t count = 0;
+  bool one_vrf = true;
+  std::array<uint32_t, kBurst + 1> starts;  // the first packet of each; one more: the burst's end
+  std::array<uint32_t, kBurst> destinations, groups;
+  std::array<Member, kBurst> members;  // kind 0: several, or none
+  std::array<const Tunnel*, kBurst> tunnels;
+};
+
+// All of a RoutedPacket but the packet.
+uint64_t source_of(const RoutedPacket& packet) {
+  uint64_t source;
+  static_assert(offsetof(RoutedPacket, vrf_id) == 8 && sizeof(RoutedPacket) == 8 + sizeof source);
+  std::memcpy(&source, &packet.vrf_id, sizeof source);
+  return source;
+}
+
+void find_ways(std::span<const RoutedPacket> packets, Ways& ways) {
+  const uint64_t first_source = source_of(packets[0]);
+  uint64_t source = ~first_source, differing = 0;
+  uint32_t destination_be = 0, count = 0;
+  for (uint32_t i = 0; i < packets.size(); ++i) {
+    const uint32_t its_destination_be = header_of(packets[i].packet).dst_addr;
+    const uint64_t its_source = source_of(packets[i]);
+    if (its_source == source && its_destination_be == destination_be) continue;
+    source = its_source;
+    destination_be = its_destination_be;
+    differing |= source ^ first_source;
+    ways.starts[count] = i;
+    ways.destinations[count++] = rte_be_to_cpu_32(destination_be);
+  }
+  ways.starts[count] = static_cast<uint32_t>(packets.size());
+  ways.count = count;
+  static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN);
+  ways.one_vrf = static_cast<uint16_t>(differing) == 0;
+}
+
+// For the ways [from, to), all of one VRF.
+void lookup_routes_in(PathContext& context, uint16_t vrf_id, Ways& ways, uint32_t from, uint32_t to) {
+  if (const Vrf* vrf = context.world->vrfs.at(vrf_id)) {
+    vrf->fib4->lookup_burst(&ways.destinations[from], &ways.groups[from], to - from);
+  } else {
+    std::fill(&ways.groups[from], &ways.groups[to], kNoGroup);
+  }
+}
+
+// One bulk lookup for all that lie side by side in one VRF.
+void lookup_routes(PathContext& context, std::span<const RoutedPacket> packets, Ways& ways) {
+  if (ways.one_vrf) [[likely]] {
+    lookup_routes_in(context, packets[0].vrf_id, ways, 0, ways.count);
+    return;
+  }
+  for (uint32_t from = 0, to = 0; from < ways.count; from = to) {
+    const uint16_t vrf_id = packets[ways.starts[from]].vrf_id;
+    while (to < ways.count && packets[ways.starts[to]].vrf_id == vrf_id)
       ++to;
-    if (const Vrf* vrf = context.world->vrfs.at(packets[from].vrf_id)) {
-      vrf->fib4->lookup_burst(&destinations[from], &groups[from], static_cast<unsigned>(to - from));
-    } else {
-      std::fill(&groups[from], &groups[to], kNoGroup);
-    }
+    lookup_routes_in(context, vrf_id, ways, from, to);
   }
 }
 
@@ -70,8 +117,21 @@ void tell_kernel_mtu(PathContext& context, const RoutedPacket& packet, uint16_t 
   if (answer != nullptr) punt_to_vrf(context, packet.vrf_id, answer);
 }
 
-// False: expired, and the packet is gone.
-[[gnu::always_inline]] inline bool decrement_ttl_for(PathContext& context, const RoutedPacket& packet) {
+[[gnu::cold, gnu::noinline]] bool options_allowed(PathContext& context, rte_mbuf* packet) {
+  if (ipv4_options_allowed(header_of(packet))) return true;
+  drop(context, packet, api::DropReason::kIpOptions);
+  return false;
+}
+
+// False: not to be forwarded with its options, and the packet is gone.
+[[gnu::always_inline]] inline bool check_options(PathContext& context, const RoutedPacket& packet) {
+  return !ipv4_has_options(header_of(packet.packet)) || options_allowed(context, packet.packet);
+}
+
+// A hop of the packet's way: false where it ends here, and the packet is gone.
+[[gnu::always_inline]] inline bool take_hop(PathContext& context, const RoutedPacket& packet) {
+  if (!check_options(context, packet)) [[unlikely]]
+    return false;
   if (packet.origin == Origin::kMirror) return true;
   if (decrement_ttl(header_of(packet.packet)) == kKeep) [[likely]]
     return true;
@@ -92,18 +152,27 @@ void forward_fragments(PathContext& context, const RoutedPacket& packet, uint32_
     send_to_neighbour(context, neighbour_id, fragments[i]);
 }
 
-void to_neighbour(PathContext& context, const RoutedPacket& packet, uint32_t neighbour_id, Egress& egress) {
-  if (!decrement_ttl_for(context, packet)) return;
-  if (const uint16_t mtu_bytes = egress.mtu_bytes(neighbour_id); packet.packet->pkt_len > mtu_bytes)
-      [[unlikely]] {
-    if (ipv4_df(header_of(packet.packet))) {
-      refuse_too_big(context, packet, mtu_bytes);
-    } else {
-      forward_fragments(context, packet, neighbour_id, mtu_bytes);
-    }
-    return;
+[[gnu::cold, gnu::noinline]] void fit_to_neighbour(PathContext& context, const RoutedPacket& packet,
+                                                   uint32_t neighbour_id, uint16_t mtu_bytes) {
+  if (ipv4_df(header_of(packet.packet))) {
+    refuse_too_big(context, packet, mtu_bytes);
+  } else {
+    forward_fragments(context, packet, neighbour_id, mtu_bytes);
   }
-  egress.send(neighbour_id, packet.packet);
+}
+
+[[gnu::always_inline]] inline void to_neighbour(PathContext& context, std::span<const RoutedPacket> packets,
+                                                uint32_t neighbour_id, Egress& egress) {
+  const uint16_t mtu_bytes = egress.mtu_bytes(neighbour_id);
+  for (const RoutedPacket& packet : packets) {
+    if (!take_hop(context, packet)) [[unlikely]]
+      continue;
+    if (packet.packet->pkt_len > mtu_bytes) [[unlikely]] {
+      fit_to_neighbour(context, packet, neighbour_id, mtu_bytes);
+      continue;
+    }
+    egress.send(neighbour_id, packet.packet);
+  }
 }
 
 // The gateway itself: a LAN port's frames go to the port's TAP as they came, everything else to the VRF's
@@ -130,26 +199,14 @@ void to_local(PathContext& context, const RoutedPacket& packet) {
   return {};
 }
 
-[[gnu::cold, gnu::noinline]] bool options_allowed(PathContext& context, rte_mbuf* packet) {
-  if (ipv4_options_allowed(header_of(packet))) return true;
-  drop(context, packet, api::DropReason::kIpOptions);
-  return false;
-}
-
-// Step 6, first half: the member of its group for each packet, and the tunnel where it is one.
-void select_members(PathContext& context, std::span<const RoutedPacket> packets, const uint32_t* groups,
-                    Member* members, const Tunnel** tunnels) {
-  for (size_t i = 0; i < packets.size(); ++i) {
-    Member member = context.world->groups.only_member(groups[i]);
-    if (ipv4_has_options(header_of(packets[i].packet)) && !options_allowed(context, packets[i].packet))
-        [[unlikely]]
-      member = {};
-    else if (member.bits == 0) [[unlikely]]
-      member = select_among(context, packets[i], groups[i]);
-    members[i] = member;
+// Step 6, first half: the one live member of each way's group, and the tunnel where it is one.
+void select_members(PathContext& context, Ways& ways) {
+  for (uint32_t way = 0; way < ways.count; ++way) {
+    const Member member = context.world->groups.only_member(ways.groups[way]);
+    ways.members[way] = member;
     if (member.kind() != api::MemberKind::kTunnel) continue;
-    tunnels[i] = context.world->tunnels.at(member.id());
-    rte_prefetch0(tunnels[i]);
+    ways.tunnels[way] = context.world->tunnels.at(member.id());
+    rte_prefetch0(ways.tunnels[way]);
   }
 }
 
@@ -157,12 +214,12 @@ void select_members(PathContext& context, std::span<const RoutedPacket> packets,
 [[gnu::noinline]] void to_other_member(PathContext& context, const RoutedPacket& packet, Member member) {
   switch (member.kind()) {
     case api::MemberKind::kConnected:
-      if (decrement_ttl_for(context, packet)) {
+      if (take_hop(context, packet)) {
         await_neighbour(context, member.id(), api::kNone, header_of(packet.packet).dst_addr, packet.packet);
       }
       return;
     case api::MemberKind::kLocal:
-      to_local(context, packet);
+      if (check_options(context, packet)) to_local(context, packet);
       return;
     case api::MemberKind::kDrop:
       refuse(context, packet, api::DropReason::kNoRoute);
@@ -172,12 +229,49 @@ void select_members(PathContext& context, std::span<const RoutedPacket> packets,
   }
 }
 
-[[gnu::always_inline]] inline void to_tunnel(PathContext& context, const RoutedPacket& packet,
+// The second half of step 6.
+[[gnu::always_inline]] inline void to_tunnel(PathContext& context, std::span<const RoutedPacket> packets,
                                              const Tunnel* tunnel, OutboundBurst& outbound) {
   if (tunnel == nullptr) [[unlikely]] {
-    drop(context, packet.packet, api::DropReason::kNoTunnelUp);
-  } else if (decrement_ttl_for(context, packet)) {
-    select_home(context, packet, *tunnel, outbound);
+    for (const RoutedPacket& packet : packets)
+      drop(context, packet.packet, api::DropReason::kNoTunnelUp);
+    return;
+  }
+  const Home home = home_of(context, *tunnel);
+  if (home.sa == nullptr) [[unlikely]] {
+    for (const RoutedPacket& packet : packets) {
+      if (take_hop(context, packet)) leave_home(context, packet, *tunnel, home.slot);
+    }
+    return;
+  }
+  for (const RoutedPacket& packet : packets) {
+    if (take_hop(context, packet)) [[likely]]
+      outbound.append(*tunnel, *home.sa, packet);
+  }
+}
+
+[[gnu::always_inline]] inline void to_member(PathContext& context, std::span<const RoutedPacket> packets,
+                                             Member member, const Tunnel* tunnel, OutboundBurst& outbound,
+                                             Egress& egress) {
+  if (member.kind() == api::MemberKind::kTunnel) {
+    to_tunnel(context, packets, tunnel, outbound);
+  } else if (member.kind() == api::MemberKind::kNeighbour) {
+    to_neighbour(context, packets, member.id(), egress);
+  } else {
+    for (const RoutedPacket& packet : packets)
+      to_other_member(context, packet, member);
+  }
+}
+
+// A way whose group has several live members, or none: each packet by its flow.
+[[gnu::noinline]] void spread(PathContext& context, std::span<const RoutedPacket> packets, uint32_t group_id,
+                              OutboundBurst& outbound, Egress& egress) {
+  for (const RoutedPacket& packet : packets) {
+    if (!check_options(context, packet)) continue;
+    const Member member = select_among(context, packet, group_id);
+    const Tunnel* tunnel =
+        member.kind() == api::MemberKind::kTunnel ? context.world->tunnels.at(member.id()) : nullptr;
+    to_member(context, {&packet, 1}, member, tunnel, outbound, egress);
   }
 }
 
@@ -218,21 +312,19 @@ void refuse_too_big(PathContext& context, const RoutedPacket& packet, uint16_t m
   drop(context, packet.packet, api::DropReason::kTooBigDf);
 }
 
-void forward_burst(PathContext& context, std::span<RoutedPacket> packets) {
-  std::array<uint32_t, kBurst> groups;
-  std::array<Member, kBurst> members;
-  std::array<const Tunnel*, kBurst> tunnels;
+void forward_burst(PathContext& context, std::span<const RoutedPacket> packets) {
+  Ways ways;
   OutboundBurst outbound;
   Egress egress(context);
-  lookup_routes(context, packets, groups);
-  select_members(context, packets, groups.data(), members.data(), tunnels.data());
-  for (size_t i = 0; i < packets.size(); ++i) {
-    if (members[i].kind() == api::MemberKind::kTunnel) {
-      to_tunnel(context, packets[i], tunnels[i], outbound);
-    } else if (members[i].kind() == api::MemberKind::kNeighbour) {
-      to_neighbour(context, packets[i], members[i].id(), egress);
+  find_ways(packets, ways);
+  lookup_routes(context, packets, ways);
+  select_members(context, ways);
+  for (uint32_t way = 0; way < ways.count; ++way) {
+    const auto its_packets = packets.subspan(ways.starts[way], ways.starts[way + 1] - ways.starts[way]);
+    if (ways.members[way].bits == 0) [[unlikely]] {
+      spread(context, its_packets, ways.groups[way], outbound, egress);
     } else {
-      to_other_member(context, packets[i], members[i]);
+      to_member(context, its_packets, ways.members[way], ways.tunnels[way], outbound, egress);
     }
   }
   if (outbound.count > 0) encapsulate_burst(context, outbound);

@@ -7,8 +7,8 @@
 
 namespace sallyport::dataplane {
 
-// Routes packets of any VRFs: to neighbours, into tunnels, to the mirror. At most kBurst.
-void forward_burst(PathContext& context, std::span<RoutedPacket> packets);
+// Routes packets of any VRFs: to neighbours, into tunnels, to the mirror. At least one, at most kBurst.
+void forward_burst(PathContext& context, std::span<const RoutedPacket> packets);
 
 // Drops the packet and tells its sender why, within the rate, where its origin allows that.
 void refuse(PathContext& context, const RoutedPacket& packet, api::DropReason reason);

@@ -5,6 +5,7 @@
 #include <rte_udp.h>
 
 #include <cstring>
+#include <utility>
 
 #include "dataplane/esp/decapsulate.h"
 #include "dataplane/esp/overhead.h"
@@ -81,14 +82,19 @@ void punt_frame(PathContext& context, const Port& port, rte_mbuf* packet, PuntCl
     drop(context, packet, api::DropReason::kEspTooShort);
     return;
   }
-  const uint32_t slot = spi_at(packet, esp_offset_bytes) & api::kSlotMask;
+  const uint32_t spi = spi_at(packet, esp_offset_bytes);
+  if (inbound.count > 0 && inbound.packets[inbound.count - 1].spi == spi) {
+    inbound.append(packet, inbound.packets[inbound.count - 1].sa, spi, esp_offset_bytes);
+    return;
+  }
+  const uint32_t slot = spi & api::kSlotMask;
   InboundSa* sa = context.world->inbound_sas.at(slot);
   if (sa == nullptr || context.world->home_worker(slot) != context.index) [[unlikely]] {
     leave_home(context, packet, esp_offset_bytes, port_id);
     return;
   }
   prefetch_sa(*sa);
-  inbound.packets[inbound.count++] = {packet, sa, esp_offset_bytes};
+  inbound.append(packet, sa, spi, esp_offset_bytes);
 }
 
 void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundBurst& inbound,
@@ -141,47 +147,41 @@ void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundB
   }
 }
 
-// Where an ESP-in-UDP packet came from, as report_peer wants it.
-uint64_t udp_source(const rte_mbuf* packet) {
-  const auto* header = rte_pktmbuf_mtod(packet, const rte_ipv4_hdr*);
-  const auto* udp = reinterpret_cast<const rte_udp_hdr*>(reinterpret_cast<const uint8_t*>(header) +
-                                                         ipv4_header_bytes(*header));
-  return uint64_t{header->src_addr} << 32 | rte_be_to_cpu_16(udp->src_port);
-}
-
-bool in_udp(const InboundPacket& packet) {
-  return packet.esp_offset_bytes > ipv4_header_bytes(header_of(packet.packet));
-}
-
-struct DecapBurst {
-  uint32_t count = 0;
-  std::array<DecapPacket, kBurst> packets;
-  std::array<uint64_t, kBurst> sources;  // of packets in UDP; 0: not in UDP
-};
-
-// Step 4, second half: the whole SPI, on its home worker.
-void find_sas(PathContext& context, const InboundBurst& inbound, DecapBurst& burst) {
+// Step 4, second half: the whole SPI, on its home worker. Those that belong to no SA, or have to wait, are
+// gone from the burst.
+void find_sas(PathContext& context, InboundBurst& inbound) {
+  uint32_t found_spi = 0, count = 0;  // 0: no SA's
   for (uint32_t i = 0; i < inbound.count; ++i) {
     const InboundPacket& packet = inbound.packets[i];
-    InboundSa& sa = *packet.sa;
-    if (sa.spi != spi_of(packet)) [[unlikely]] {
-      drop(context, packet.packet, api::DropReason::kUnknownSpi);
-      continue;
+    if (packet.spi != found_spi) {
+      InboundSa& sa = *packet.sa;
+      if (sa.spi != packet.spi) [[unlikely]] {
+        drop(context, packet.packet, api::DropReason::kUnknownSpi);
+        continue;
+      }
+      prefetch_state(sa);
+      if (sa.opening != SaOpening::kOpen && context.first_packets.hold(context, sa, packet)) [[unlikely]]
+        continue;
+      found_spi = packet.spi;
     }
-    prefetch_state(sa);
-    if (sa.opening != SaOpening::kOpen && context.first_packets.hold(context, sa, packet)) [[unlikely]]
-      continue;
-    const bool plain = packet.esp_offset_bytes == sizeof(rte_ipv4_hdr);
-    burst.sources[burst.count] = plain || !in_udp(packet) ? 0 : udp_source(packet.packet);
-    burst.packets[burst.count++] = {packet.packet, &sa, packet.esp_offset_bytes, 0, 0, kKeep};
+    if (count != i) [[unlikely]]
+      inbound.packets[count] = packet;
+    ++count;
   }
+  inbound.count = count;
 }
 
-// Step 9. An ICMP error passes where what it quotes, reversed, would (RFC 4301 section 6).
-bool matches_policy(const InboundSa& sa, const rte_ipv4_hdr& header) {
-  if (sa.selectors == nullptr || sa.selectors->matches_inbound(header)) return true;
+// Step 9 where there are selectors. An ICMP error passes where what it quotes, reversed, would (RFC 4301
+// section 6).
+[[gnu::noinline]] bool is_selected(const SelectorSet& selectors, const rte_ipv4_hdr& header) {
+  if (selectors.matches_inbound(header)) return true;
   const rte_ipv4_hdr* quoted = quoted_by_icmp_error(header);
-  return quoted != nullptr && sa.selectors->matches_outbound(*quoted);
+  return quoted != nullptr && selectors.matches_outbound(*quoted);
+}
+
+// Step 9.
+inline bool matches_policy(const InboundSa& sa, const rte_ipv4_hdr& header) {
+  return sa.selectors == nullptr || is_selected(*sa.selectors, header);
 }
 
 [[gnu::noinline]] void clamp_mss(const PathContext& context, const InboundSa& sa, rte_ipv4_hdr& header) {
@@ -192,9 +192,27 @@ bool matches_policy(const InboundSa& sa, const rte_ipv4_hdr& header) {
   clamp_tcp_mss(header, tcp_mss_for_ipv4(static_cast<uint16_t>(mtu_bytes)));
 }
 
+// Where a packet in UDP came from, as report_peer wants it. Its headers still lie in front of the text that
+// was decrypted.
+uint64_t udp_source(const DecapPacket& packet, const CryptoJob& job) {
+  const uint8_t* esp = job.text - packet.sa->shape.iv_bytes - kEspHeaderBytes;
+  const auto* header = reinterpret_cast<const rte_ipv4_hdr*>(esp - packet.esp_offset);
+  const auto* udp = reinterpret_cast<const rte_udp_hdr*>(esp - sizeof(rte_udp_hdr));
+  return uint64_t{header->src_addr} << 32 | rte_be_to_cpu_16(udp->src_port);
+}
+
+// The peer is followed by the newest of its verified packets in UDP.
+void follow_peer(PathContext& context, const DecapPacket& packet, const CryptoJob& job) {
+  InboundSa& sa = *packet.sa;
+  const uint8_t* esp = job.text - sa.shape.iv_bytes - kEspHeaderBytes;
+  const bool in_udp =
+      packet.esp_offset > ipv4_header_bytes(*reinterpret_cast<const rte_ipv4_hdr*>(esp - packet.esp_offset));
+  if (in_udp && packet.sequence >= sa.window.right_edge()) report_peer(context, sa, udp_source(packet, job));
+}
+
 // From verified to routed: true where `routed` is filled, otherwise the packet is gone.
-[[gnu::always_inline]] inline bool accept(PathContext& context, const DecapPacket& packet, uint64_t source,
-                                          RoutedPacket& routed) {
+[[gnu::always_inline]] inline bool accept(PathContext& context, const DecapPacket& packet,
+                                          const CryptoJob& job, RoutedPacket& routed) {
   InboundSa& sa = *packet.sa;
   if (sa.due != 0) [[unlikely]]
     report_expiry(context, sa);
@@ -202,9 +220,8 @@ bool matches_policy(const InboundSa& sa, const rte_ipv4_hdr& header) {
     drop(context, packet.packet, packet.drop);
     return false;
   }
-  if (source != 0 && sa.encap.load(std::memory_order_relaxed) && packet.sequence >= sa.window.right_edge()) {
-    report_peer(context, sa, source);
-  }
+  if (sa.encap.load(std::memory_order_relaxed)) [[unlikely]]
+    follow_peer(context, packet, job);
   rte_ipv4_hdr& header = header_of(packet.packet);
   if (!matches_policy(sa, header)) [[unlikely]] {
     bump(sa.row->policy_dropped);
@@ -215,6 +232,19 @@ bool matches_policy(const InboundSa& sa, const rte_ipv4_hdr& header) {
     clamp_mss(context, sa, header);
   routed = make_routed(packet.packet, sa.vrf_id, kNoPort, Origin::kTunnel);
   return true;
+}
+
+// Steps 7 to 9: how many packets are in `routed`.
+[[gnu::always_inline]] inline uint32_t accept_burst(PathContext& context, std::span<DecapPacket> packets,
+                                                    const CryptoJob* jobs, RoutedPacket* routed) {
+  InboundTally tally(context.now_ns);
+  uint32_t count = 0;
+  for (size_t i = 0; i < packets.size(); ++i) {
+    finish_decapsulation(packets[i], jobs[i], tally);  // advance_replay, strip
+    if (accept(context, packets[i], jobs[i], routed[count])) [[likely]]
+      ++count;
+  }
+  return count;
 }
 
 // Steps 1 and 2 for a frame that is not plain.
@@ -253,31 +283,30 @@ void receive_public(PathContext& context, const Port& port, std::span<rte_mbuf*>
 }
 
 void find_slot(PathContext& context, rte_mbuf* packet, uint16_t esp_offset_bytes, InboundBurst& inbound) {
-  InboundSa* sa = context.world->inbound_sas.at(spi_at(packet, esp_offset_bytes) & api::kSlotMask);
+  const uint32_t spi = spi_at(packet, esp_offset_bytes);
+  InboundSa* sa = context.world->inbound_sas.at(spi & api::kSlotMask);
   if (sa == nullptr) [[unlikely]] {
     drop(context, packet, api::DropReason::kUnknownSpi);
     return;
   }
   prefetch_sa(*sa);
-  inbound.packets[inbound.count++] = {packet, sa, esp_offset_bytes};
+  inbound.append(packet, sa, spi, esp_offset_bytes);
 }
 
 void decapsulate_burst(PathContext& context, InboundBurst& inbound) {
-  DecapBurst burst;
+  std::array<DecapPacket, kBurst> packets;
   std::array<CryptoJob, kBurst> jobs;
-  find_sas(context, inbound, burst);
-  inbound.count = 0;
-  for (uint32_t i = 0; i < burst.count; ++i)
-    prepare_decapsulation(burst.packets[i], jobs[i]);  // check_replay
-  context.engine->decrypt({jobs.data(), burst.count});
-  std::array<RoutedPacket, kBurst> routed;
-  uint32_t count = 0;
-  for (uint32_t i = 0; i < burst.count; ++i) {
-    finish_decapsulation(burst.packets[i], jobs[i], context.now_ns);  // advance_replay, strip
-    if (accept(context, burst.packets[i], burst.sources[i], routed[count])) [[likely]]
-      ++count;
+  find_sas(context, inbound);
+  const uint32_t count = std::exchange(inbound.count, 0);
+  for (uint32_t i = 0; i < count; ++i) {
+    const InboundPacket& packet = inbound.packets[i];
+    packets[i] = {packet.packet, packet.sa, packet.esp_offset_bytes, 0, 0, kKeep};
+    prepare_decapsulation(packets[i], jobs[i]);  // check_replay
   }
-  if (count > 0) forward_burst(context, {routed.data(), count});
+  context.engine->decrypt({jobs.data(), count});
+  std::array<RoutedPacket, kBurst> routed;
+  const uint32_t routed_count = accept_burst(context, {packets.data(), count}, jobs.data(), routed.data());
+  if (routed_count > 0) forward_burst(context, {routed.data(), routed_count});
 }
 
 }  // namespace sallyport::dataplane

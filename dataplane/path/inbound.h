@@ -22,6 +22,7 @@ inline constexpr uint32_t kBurst = 64;
 struct InboundPacket {
   rte_mbuf* packet;
   InboundSa* sa;  // of the slot; whether the whole SPI is this SA's is yet to be seen
+  uint32_t spi;
   uint16_t esp_offset_bytes;
 };
 // The SPI (host order) of a packet that is long enough to have one.
@@ -30,13 +31,15 @@ inline uint32_t spi_at(const rte_mbuf* packet, uint16_t esp_offset_bytes) {
   std::memcpy(&spi_be, rte_pktmbuf_mtod_offset(packet, const void*, esp_offset_bytes), sizeof spi_be);
   return rte_be_to_cpu_32(spi_be);
 }
-inline uint32_t spi_of(const InboundPacket& packet) {
-  return spi_at(packet.packet, packet.esp_offset_bytes);
-}
 
 struct InboundBurst {
   uint32_t count = 0;
   std::array<InboundPacket, kBurst> packets;
+
+  // There must be room.
+  void append(rte_mbuf* packet, InboundSa* sa, uint32_t spi, uint16_t esp_offset_bytes) {
+    packets[count++] = {packet, sa, spi, esp_offset_bytes};
+  }
 };
 
 // Steps 1 to 4: frames of a public port, at most kBurst. Takes them all.

@@ -25,10 +25,19 @@ constexpr uint32_t kMaxFragments = 32;
 // More than ESP tunnel mode adds with any algorithm: outer IPv4, UDP, ESP header, IV, padding, trailer, ICV.
 constexpr uint32_t kMaxOverheadBytes = 20 + 8 + 8 + 16 + 16 + 2 + 32;
 
-// Packets with their SA, and what is left to do for each.
+// Packets of a burst side by side that go by one SA.
+struct Run {
+  const Tunnel* tunnel;
+  OutboundSa* sa;
+  uint32_t neighbour_id;
+};
+
+// Packets on their way through the cipher.
 struct EspBurst {
   uint32_t count = 0;
-  std::array<EncapPacket, kBurst> packets;
+  std::array<rte_mbuf*, kBurst> packets;
+  std::array<CryptoJob, kBurst> jobs;
+  std::array<OutboundSa*, kBurst> sas;
   std::array<uint32_t, kBurst> neighbour_ids;
 };
 
@@ -88,11 +97,17 @@ bool is_link_local_or_broadcast(uint32_t address_be) {
   return true;
 }
 
-// Step 5. An ICMP error passes where what it quotes, reversed, would (RFC 4301 section 6).
-bool matches_policy(const OutboundSa& sa, const rte_ipv4_hdr& header) {
-  if (sa.selectors == nullptr || sa.selectors->matches_outbound(header)) return true;
+// Step 5 where there are selectors. An ICMP error passes where what it quotes, reversed, would (RFC 4301
+// section 6).
+[[gnu::noinline]] bool is_selected(const SelectorSet& selectors, const rte_ipv4_hdr& header) {
+  if (selectors.matches_outbound(header)) return true;
   const rte_ipv4_hdr* quoted = quoted_by_icmp_error(header);
-  return quoted != nullptr && sa.selectors->matches_inbound(*quoted);
+  return quoted != nullptr && selectors.matches_inbound(*quoted);
+}
+
+// Step 5.
+inline bool matches_policy(const OutboundSa& sa, const rte_ipv4_hdr& header) {
+  return sa.selectors == nullptr || is_selected(*sa.selectors, header);
 }
 
 // Step 7's number: the largest inner packet that fits the tunnel's path MTU in one outer packet.
@@ -102,47 +117,57 @@ uint16_t tunnel_mtu(const Tunnel& tunnel, const OutboundSa& sa) {
       inner_mtu(tunnel.path_mtu_bytes.load(std::memory_order_relaxed), sa.shape, encap, api::Family::kIpv4));
 }
 
-// Steps 9 to 12: everything in the burst is sent or dropped.
+// Steps 10 to 12: everything in the burst is sent or dropped.
 [[gnu::noinline]] void encrypt_and_send(PathContext& context, EspBurst& burst) {
   const uint32_t count = std::exchange(burst.count, 0);
-  std::array<CryptoJob, kBurst> jobs;
-  for (uint32_t i = 0; i < count; ++i)
-    prepare_encapsulation(burst.packets[i], jobs[i]);
-  context.engine->encrypt({jobs.data(), count});
+  context.engine->encrypt({burst.jobs.data(), count});
   Egress egress(context);
   for (uint32_t i = 0; i < count; ++i) {
-    EncapPacket& packet = burst.packets[i];
-    finish_encapsulation(packet, jobs[i]);
-    if (packet.drop != kKeep) [[unlikely]] {
-      bump(packet.sa->row->other_dropped);
-      drop(context, packet.packet, packet.drop);
+    if (!burst.jobs[i].ok) [[unlikely]] {
+      bump(burst.sas[i]->row->other_dropped);
+      drop(context, burst.packets[i], api::DropReason::kCryptoFailed);
       continue;
     }
-    egress.send(burst.neighbour_ids[i], packet.packet);
+    egress.send(burst.neighbour_ids[i], burst.packets[i]);
   }
 }
 
-// Step 8. A packet without a sequence number stays in the burst, to be dropped with its reason.
+// Step 9: into the burst, which has room, or dropped.
 [[gnu::always_inline]] inline void append(PathContext& context, EspBurst& burst, rte_mbuf* packet,
-                                          OutboundSa& sa, const Tunnel& tunnel) {
-  if (burst.count == kBurst) [[unlikely]]
-    encrypt_and_send(context, burst);
-  const Sequence sequence = assign_sequence(sa, packet->pkt_len, context.now_ns);
-  if (sa.due != 0) [[unlikely]]
-    report_expiry(context, sa);
+                                          uint64_t sequence, const Run& run) {
+  const api::DropReason reason = prepare_encapsulation(packet, *run.sa, sequence, burst.jobs[burst.count]);
+  if (reason != kKeep) [[unlikely]] {
+    bump(run.sa->row->other_dropped);
+    drop(context, packet, reason);
+    return;
+  }
   const uint32_t i = burst.count++;
-  burst.packets[i] = {packet, &sa, sequence.number, sequence.drop};
-  burst.neighbour_ids[i] = tunnel.neighbour_id.load(std::memory_order_relaxed);
+  burst.packets[i] = packet;
+  burst.sas[i] = run.sa;
+  burst.neighbour_ids[i] = run.neighbour_id;
+}
+
+// Steps 8 and 9 for one packet, whatever its SA is up to.
+void encapsulate(PathContext& context, EspBurst& burst, rte_mbuf* packet, const Run& run) {
+  OutboundSa& sa = *run.sa;
+  if (burst.count == kBurst) encrypt_and_send(context, burst);
+  const Sequence sequence = assign_sequence(sa, packet->pkt_len, context.now_ns);
+  if (sa.due != 0) report_expiry(context, sa);
+  if (sequence.drop == kKeep) {
+    append(context, burst, packet, sequence.number, run);
+  } else {
+    bump(sa.row->other_dropped);
+    drop(context, packet, sequence.drop);
+  }
 }
 
 // Step 7 for the packets that don't fit.
-[[gnu::cold, gnu::noinline]] void fit_too_big(PathContext& context, EspBurst& burst,
-                                              const OutboundPacket& packet, uint16_t mtu_bytes) {
-  rte_mbuf* inner = packet.routed.packet;
-  OutboundSa& sa = *packet.sa;
-  bump(sa.row->too_big);
+void fit_too_big(PathContext& context, EspBurst& burst, const RoutedPacket& packet, const Run& run,
+                 uint16_t mtu_bytes) {
+  rte_mbuf* inner = packet.packet;
+  bump(run.sa->row->too_big);
   if (ipv4_df(header_of(inner))) {
-    refuse_too_big(context, packet.routed, mtu_bytes);
+    refuse_too_big(context, packet, mtu_bytes);
     return;
   }
   std::array<rte_mbuf*, kMaxFragments> fragments;
@@ -153,34 +178,66 @@ uint16_t tunnel_mtu(const Tunnel& tunnel, const OutboundSa& sa) {
   }
   rte_pktmbuf_free(inner);
   for (uint32_t i = 0; i < count; ++i)
-    append(context, burst, fragments[i], sa, *packet.tunnel);
+    encapsulate(context, burst, fragments[i], run);
 }
 
-[[gnu::noinline]] void clamp_mss(const OutboundPacket& packet) {
-  if (!packet.tunnel->mss_clamp.load(std::memory_order_relaxed)) return;
-  clamp_tcp_mss(header_of(packet.routed.packet), tcp_mss_for_ipv4(tunnel_mtu(*packet.tunnel, *packet.sa)));
+void clamp_mss(rte_ipv4_hdr& header, const Run& run, uint16_t mtu_bytes) {
+  if (run.tunnel->mss_clamp.load(std::memory_order_relaxed))
+    clamp_tcp_mss(header, tcp_mss_for_ipv4(mtu_bytes));
 }
 
-[[gnu::always_inline]] inline void encapsulate(PathContext& context, EspBurst& burst,
-                                               const OutboundPacket& packet) {
-  rte_mbuf* inner = packet.routed.packet;
-  OutboundSa& sa = *packet.sa;
-  if (!matches_policy(sa, header_of(inner))) [[unlikely]] {
-    bump(sa.row->policy_dropped);
-    refuse(context, packet.routed, api::DropReason::kPolicyOutbound);
+// Steps 5 and 7 to 9 for one packet.
+void encapsulate_unusual(PathContext& context, EspBurst& burst, const RoutedPacket& packet, const Run& run) {
+  rte_ipv4_hdr& header = header_of(packet.packet);
+  if (!matches_policy(*run.sa, header)) {
+    bump(run.sa->row->policy_dropped);
+    refuse(context, packet, api::DropReason::kPolicyOutbound);
     return;
   }
-  if (is_tcp_syn(header_of(inner))) [[unlikely]]
-    clamp_mss(packet);
-  if (inner->pkt_len + kMaxOverheadBytes > packet.tunnel->path_mtu_bytes.load(std::memory_order_relaxed))
-      [[unlikely]] {
-    const uint16_t mtu_bytes = tunnel_mtu(*packet.tunnel, sa);
-    if (inner->pkt_len > mtu_bytes) [[unlikely]] {
-      fit_too_big(context, burst, packet, mtu_bytes);
-      return;
-    }
+  const uint16_t mtu_bytes = tunnel_mtu(*run.tunnel, *run.sa);
+  if (is_tcp_syn(header)) clamp_mss(header, run, mtu_bytes);
+  if (packet.packet->pkt_len > mtu_bytes) {
+    fit_too_big(context, burst, packet, run, mtu_bytes);
+  } else {
+    encapsulate(context, burst, packet.packet, run);
   }
-  append(context, burst, inner, sa, *packet.tunnel);
+}
+
+// Whether the packet passes steps 5 and 7 as it is. `fitting_bytes`: a size that is known to fit the tunnel.
+[[gnu::always_inline]] inline bool is_usual(rte_mbuf* packet, const Run& run, uint32_t& fitting_bytes) {
+  if (packet->pkt_len > fitting_bytes) [[unlikely]] {
+    fitting_bytes = tunnel_mtu(*run.tunnel, *run.sa);
+    if (packet->pkt_len > fitting_bytes) return false;
+  }
+  const rte_ipv4_hdr& header = header_of(packet);
+  return !is_tcp_syn(header) && matches_policy(*run.sa, header);
+}
+
+// Steps 5 and 7 to 9 for the packets from the first on that share its SA: how many. Their numbers are taken
+// at once where nothing is unusual about any of them.
+[[gnu::always_inline]] inline uint32_t encapsulate_run(PathContext& context, EspBurst& burst,
+                                                       std::span<const OutboundPacket> packets) {
+  const Run run{packets[0].tunnel, packets[0].sa,
+                packets[0].tunnel->neighbour_id.load(std::memory_order_relaxed)};
+  uint32_t fitting_bytes = run.tunnel->path_mtu_bytes.load(std::memory_order_relaxed) - kMaxOverheadBytes;
+  uint32_t count = 0, unusual = 0;
+  uint64_t bytes = 0;
+  do {
+    rte_mbuf* packet = packets[count].routed.packet;
+    bytes += packet->pkt_len;
+    unusual |= !is_usual(packet, run, fitting_bytes);
+  } while (++count < packets.size() && packets[count].sa == run.sa);
+  uint64_t sequence = 0;
+  if (unusual == 0 && burst.count + count <= kBurst) [[likely]]
+    sequence = assign_sequences(*run.sa, count, bytes, context.now_ns);
+  if (sequence == 0) [[unlikely]] {
+    for (const OutboundPacket& packet : packets.first(count))
+      encapsulate_unusual(context, burst, packet.routed, run);
+    return count;
+  }
+  for (uint32_t i = 0; i < count; ++i)
+    append(context, burst, packets[i].routed.packet, sequence + i, run);
+  return count;
 }
 
 }  // namespace
@@ -214,12 +271,15 @@ void leave_home(PathContext& context, const RoutedPacket& packet, const Tunnel& 
 }
 
 void encapsulate_burst(PathContext& context, OutboundBurst& outbound) {
-  const std::span packets(outbound.packets.data(), outbound.count);
-  for (const OutboundPacket& packet : packets)
-    prefetch_state(*packet.sa);
+  std::span<const OutboundPacket> packets(outbound.packets.data(), outbound.count);
+  const OutboundSa* last = nullptr;
+  for (const OutboundPacket& packet : packets) {
+    if (packet.sa != last) prefetch_state(*packet.sa);
+    last = packet.sa;
+  }
   EspBurst burst;
-  for (const OutboundPacket& packet : packets)
-    encapsulate(context, burst, packet);
+  while (!packets.empty())
+    packets = packets.subspan(encapsulate_run(context, burst, packets));
   outbound.count = 0;
   if (burst.count > 0) encrypt_and_send(context, burst);
 }

@@ -6,7 +6,7 @@
 
 namespace sallyport::dataplane {
 
-// Packets whose tunnel is chosen, on the home worker of its SA; TTL already decremented.
+// A packet whose tunnel is chosen, on the home worker of its SA; TTL already decremented.
 struct OutboundPacket {
   RoutedPacket routed;
   const Tunnel* tunnel;
@@ -15,6 +15,11 @@ struct OutboundPacket {
 struct OutboundBurst {
   uint32_t count = 0;
   std::array<OutboundPacket, kBurst> packets;
+
+  // There must be room.
+  void append(const Tunnel& tunnel, OutboundSa& sa, const RoutedPacket& packet) {
+    packets[count++] = {packet, &tunnel, &sa};
+  }
 };
 
 // Steps 1 to 6: frames of a LAN port, at most kBurst. Takes them all.
@@ -24,18 +29,18 @@ void receive_lan(PathContext& context, const Port& port, std::span<rte_mbuf*> fr
 [[gnu::noinline]] void leave_home(PathContext& context, const RoutedPacket& packet, const Tunnel& tunnel,
                                   uint32_t slot);
 
-// The end of step 6: into `outbound` (which has room) where this worker is home to the tunnel's SA, else
-// handed over.
-inline void select_home(PathContext& context, const RoutedPacket& packet, const Tunnel& tunnel,
-                        OutboundBurst& outbound) {
+// Where a tunnel's packets are encrypted: here where `sa` is one, else they leave for the slot's home worker.
+struct Home {
+  OutboundSa* sa;
+  uint32_t slot;
+};
+inline Home home_of(const PathContext& context, const Tunnel& tunnel) {
   const uint32_t slot = tunnel.outbound_slot.load(std::memory_order_relaxed);
   OutboundSa* sa = context.world->outbound_sas.at(slot);  // api::kNone is beyond the table
-  if (sa == nullptr || context.world->home_worker(slot) != context.index) [[unlikely]] {
-    leave_home(context, packet, tunnel, slot);
-    return;
-  }
+  if (sa == nullptr || context.world->home_worker(slot) != context.index) [[unlikely]]
+    return {nullptr, slot};
   prefetch_sa(*sa);
-  outbound.packets[outbound.count++] = {packet, &tunnel, sa};
+  return {sa, slot};
 }
 
 // Steps 7 to 12 (and 5: match_policy needs the SA), and empties the burst.

@@ -29,17 +29,12 @@ class ReplayWindow {
   // The whole sequence number of a received low word, with ESN (appendix A2.2). Where the window is off, the
   // one nearest to the right edge.
   uint64_t infer_esn(uint32_t low) const {
+    // The one number with this low word among the 2^32 that begin at the window's left edge. Before the first
+    // epoch's window is full that edge lies left of 0.
     const uint64_t window = packets_ != 0 ? packets_ : uint64_t{1} << 31;
-    const uint64_t epoch = right_edge_ >> 32;
-    const auto edge_low = static_cast<uint32_t>(right_edge_);
-    const auto bottom = static_cast<uint32_t>(edge_low - window + 1);
-    uint64_t high = epoch;
-    if (edge_low >= window - 1) {
-      if (low < bottom) ++high;  // the window lies within one epoch: a low word left of it is of the next
-    } else if (low >= bottom && epoch > 0) {
-      --high;  // the window spans two epochs and the low word is in its older part
-    }
-    return high << 32 | low;
+    const uint64_t bottom = right_edge_ - window + 1;
+    const uint64_t sequence = bottom + (low - static_cast<uint32_t>(bottom));
+    return static_cast<int64_t>(sequence) >= 0 ? sequence : low;
   }
 
   // Reads only. True: neither seen before nor left of the window. Sequence number 0 is never sent (RFC 4303

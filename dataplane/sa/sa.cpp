@@ -28,7 +28,7 @@ api::DropReason count(Sa& sa, uint32_t inner_bytes, uint64_t now_ns) {
     tell(sa, packets >= limits.hard_packets ? kHardPackets : kHardBytes);
     return api::DropReason::kHardLifetime;
   }
-  count_packet(*sa.row, inner_bytes, now_ns);
+  count_packets(*sa.row, 1, inner_bytes, now_ns);
   if (packets + 1 >= limits.soft_packets) [[unlikely]]
     tell(sa, kSoftPackets);
   if (bytes + inner_bytes >= limits.soft_bytes) [[unlikely]]

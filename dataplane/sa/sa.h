@@ -160,13 +160,13 @@ struct Sequence {
   api::DropReason drop;  // kKeep, kSequenceExhausted or kHardLifetime
 };
 
-// Counts a packet whatever the limits say.
+// Counts packets of `inner_bytes` in all, whatever the limits say.
 template <typename Row>
-inline void count_packet(Row& row, uint32_t inner_bytes, uint64_t now_ns) {
+inline void count_packets(Row& row, uint32_t packets, uint64_t inner_bytes, uint64_t now_ns) {
   const auto put = [](api::Counter& counter, uint64_t value) {
     counter.store(value, std::memory_order_relaxed);
   };
-  put(row.packets, row.packets.load(std::memory_order_relaxed) + 1);
+  put(row.packets, row.packets.load(std::memory_order_relaxed) + packets);
   put(row.bytes, row.bytes.load(std::memory_order_relaxed) + inner_bytes);
   put(row.last_use_ns, now_ns);
 }
@@ -181,18 +181,61 @@ inline Sequence assign_sequence(OutboundSa& sa, uint32_t inner_bytes, uint64_t n
   const uint64_t number = sa.next_sequence;
   if (number >= sa.check_sequence) [[unlikely]]
     return assign_checked_sequence(sa, inner_bytes, now_ns);
-  count_packet(*sa.row, inner_bytes, now_ns);
+  count_packets(*sa.row, 1, inner_bytes, now_ns);
   sa.next_sequence = number + 1;
   return {number, kKeep};
 }
 
-// Counts a verified packet of `inner_bytes`; kKeep, or kHardLifetime once a hard limit is reached. May set
-// bits in `due`.
-inline api::DropReason count_inbound(InboundSa& sa, uint32_t inner_bytes, uint64_t now_ns) {
-  if (sa.limited) [[unlikely]]
-    return count_limited(sa, inner_bytes, now_ns);
-  count_packet(*sa.row, inner_bytes, now_ns);
-  return kKeep;
+// The same for several packets of `inner_bytes` in all: the first of their numbers. 0, and no change, where
+// one of them needs more than counting: assign_sequence takes them one by one.
+inline uint64_t assign_sequences(OutboundSa& sa, uint32_t packets, uint64_t inner_bytes, uint64_t now_ns) {
+  const uint64_t first = sa.next_sequence, end = first + packets;
+  if (end > sa.check_sequence) [[unlikely]]
+    return 0;
+  count_packets(*sa.row, packets, inner_bytes, now_ns);
+  sa.next_sequence = end;
+  return first;
 }
+
+// What a run of packets of one SA means to its row, kept until another SA's packet comes or the tally ends:
+// before any of the packets is sent on, so that the row's right edge is never behind them.
+class InboundTally {
+ public:
+  explicit InboundTally(uint64_t now_ns) : now_ns_(now_ns) {}
+  ~InboundTally() { flush(); }
+  InboundTally(const InboundTally&) = delete;
+  InboundTally& operator=(const InboundTally&) = delete;
+
+  // Of each packet that moved the SA's window.
+  void enter(InboundSa& sa) {
+    if (&sa == sa_) [[likely]]
+      return;
+    flush();
+    sa_ = &sa;
+  }
+  // Counts the packet entered last, of `inner_bytes`; kKeep, or kHardLifetime once a hard limit is reached.
+  // May set bits in `due`.
+  api::DropReason count(uint32_t inner_bytes) {
+    if (sa_->limited) [[unlikely]]
+      return count_limited(*sa_, inner_bytes, now_ns_);
+    ++packets_;
+    bytes_ += inner_bytes;
+    return kKeep;
+  }
+
+ private:
+  void flush() {
+    if (sa_ == nullptr) return;
+    sa_->row->right_edge.store(sa_->window.right_edge(), std::memory_order_relaxed);
+    if (packets_ > 0) count_packets(*sa_->row, packets_, bytes_, now_ns_);
+    packets_ = 0;
+    bytes_ = 0;
+  }
+
+  uint64_t now_ns_;
+  InboundSa* sa_ = nullptr;
+  uint32_t packets_ = 0;
+  uint64_t bytes_ = 0;
+};
 
 }  // namespace sallyport::dataplane

@@ -72,8 +72,14 @@ void take_handover(PathContext& context, rte_mbuf* packet, InboundBurst& inbound
     return;
   }
   // Where the tunnel has moved to an SA of another home meanwhile, the packet moves on.
-  const auto origin = static_cast<Origin>(meta.origin);
-  select_home(context, make_routed(packet, meta.vrf_id, meta.port_id, origin), *tunnel, outbound);
+  const RoutedPacket routed =
+      make_routed(packet, meta.vrf_id, meta.port_id, static_cast<Origin>(meta.origin));
+  const Home home = home_of(context, *tunnel);
+  if (home.sa == nullptr) {
+    leave_home(context, routed, *tunnel, home.slot);
+  } else {
+    outbound.append(*tunnel, *home.sa, routed);
+  }
 }
 
 // `drained`: whether every ring was empty at its end.

@@ -56,6 +56,22 @@ inline api::SetOutboundSa outbound_message(const OracleSa& sa) {
   return message;
 }
 
+// A packet and its way through the outbound steps: `drop` is in and out.
+struct EncapPacket {
+  rte_mbuf* packet;
+  OutboundSa* sa;
+  uint64_t sequence;
+  api::DropReason drop;
+};
+
+inline void prepare_encapsulation(EncapPacket& item, CryptoJob& job) {
+  if (item.drop == kKeep) item.drop = prepare_encapsulation(item.packet, *item.sa, item.sequence, job);
+  if (item.drop != kKeep) job.key = nullptr;
+}
+inline void finish_encapsulation(EncapPacket& item, const CryptoJob& job) {
+  if (item.drop == kKeep && !job.ok) item.drop = api::DropReason::kCryptoFailed;
+}
+
 class EspTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -105,8 +121,9 @@ class EspTest : public ::testing::Test {
     for (size_t i = 0; i < items.size(); ++i)
       prepare_decapsulation(items[i], jobs[i]);
     engine_->decrypt(jobs);
+    InboundTally tally(kNow);
     for (size_t i = 0; i < items.size(); ++i)
-      finish_decapsulation(items[i], jobs[i], kNow);
+      finish_decapsulation(items[i], jobs[i], tally);
   }
 
   DecapPacket decap_item(rte_mbuf* packet) {

@@ -121,14 +121,49 @@ TEST_F(SaTest, ByteLifetimesInbound) {
   auto message = inbound_message(OracleSa{});
   message.lifetimes = {250, 400, 0, 0};
   make_inbound(message);
-  EXPECT_EQ(count_inbound(*inbound_, 200, kNow), kKeep);
+  InboundTally tally(kNow);
+  tally.enter(*inbound_);
+  EXPECT_EQ(tally.count(200), kKeep);
   EXPECT_EQ(inbound_->due, 0);
-  EXPECT_EQ(count_inbound(*inbound_, 50, kNow), kKeep);
+  EXPECT_EQ(tally.count(50), kKeep);
   EXPECT_EQ(std::exchange(inbound_->due, 0), kSoftBytes);
-  EXPECT_EQ(count_inbound(*inbound_, 150, kNow), kKeep);
-  EXPECT_EQ(count_inbound(*inbound_, 1, kNow), api::DropReason::kHardLifetime);
+  EXPECT_EQ(tally.count(150), kKeep);
+  EXPECT_EQ(tally.count(1), api::DropReason::kHardLifetime);
   EXPECT_EQ(inbound_->due, kHardBytes);
   EXPECT_EQ(inbound_row_.bytes, 400u);
+}
+
+TEST_F(SaTest, NumbersARunOfPacketsAtOnceUpToItsReservation) {
+  make_outbound(outbound_message(OracleSa{}));
+  EXPECT_EQ(assign_sequences(*outbound_, 3, 300, kNow), 0u) << "nothing is reserved yet";
+  EXPECT_EQ(outbound_row_.packets, 0u);
+  EXPECT_EQ(assign().number, 1u);
+  EXPECT_EQ(assign_sequences(*outbound_, 3, 300, kNow), 2u);
+  EXPECT_EQ(outbound_->next_sequence, 5u);
+  EXPECT_EQ(outbound_row_.packets, 4u);
+  const uint32_t left = api::kSequenceReservation - 4;  // 1 .. kSequenceReservation are reserved
+  EXPECT_EQ(assign_sequences(*outbound_, left + 1, 0, kNow), 0u);
+  EXPECT_EQ(outbound_->next_sequence, 5u);
+  EXPECT_EQ(assign_sequences(*outbound_, left, 0, kNow), 5u);
+  EXPECT_EQ(outbound_row_.packets, api::kSequenceReservation);
+}
+
+TEST_F(SaTest, WritesARunOfVerifiedPacketsIntoTheRowOnce) {
+  make_inbound(inbound_message(OracleSa{}));
+  {
+    InboundTally tally(kNow);
+    for (const uint64_t sequence : {1, 2, 7}) {
+      ASSERT_TRUE(inbound_->window.advance_replay(sequence));
+      tally.enter(*inbound_);
+      if (sequence == 7) break;  // dropped after its verification
+      EXPECT_EQ(tally.count(50), kKeep);
+    }
+    EXPECT_EQ(inbound_row_.packets, 0u);
+  }
+  EXPECT_EQ(inbound_row_.packets, 2u);
+  EXPECT_EQ(inbound_row_.bytes, 100u);
+  EXPECT_EQ(inbound_row_.right_edge, 7u);
+  EXPECT_EQ(inbound_row_.last_use_ns, kNow);
 }
 
 TEST_F(SaTest, RefusesWhatIsWrong) {

@@ -92,8 +92,9 @@ void run(rte_mbuf* packet, InboundSa& sa, uint16_t esp_offset) {
   for (size_t i = 0; i < items.size(); ++i)
     prepare_decapsulation(items[i], jobs[i]);
   world().engine->decrypt(jobs);
+  InboundTally tally(1);
   for (size_t i = 0; i < items.size(); ++i)
-    finish_decapsulation(items[i], jobs[i], 1);
+    finish_decapsulation(items[i], jobs[i], tally);
   if (items[0].drop == kKeep) inspect_inner(items[0].packet);
   rte_pktmbuf_free(items[0].packet);
 }
