@@ -84,7 +84,20 @@ void ApiClient::submit_bytes(std::span<const std::byte> message) {
   if (++queued_ == kBatch) flush();
 }
 
+void ApiClient::pace(double requests_per_second) {
+  interval_ = std::chrono::nanoseconds(
+      requests_per_second == 0 ? 0 : static_cast<int64_t>(1e9 / requests_per_second));
+  turn_ = std::chrono::steady_clock::now();
+}
+
+void ApiClient::wait_for_turn() {
+  if (interval_.count() == 0) return;
+  std::this_thread::sleep_until(turn_);
+  turn_ += interval_ * queued_;
+}
+
 void ApiClient::flush() {
+  wait_for_turn();
   for (unsigned sent = 0; sent < queued_;) {
     const int count = sendmmsg(fd_, outgoing_headers_.data() + sent, queued_ - sent, MSG_NOSIGNAL);
     if (count < 0 && errno != EINTR) fail("cannot send to the dataplane");

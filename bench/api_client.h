@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -53,6 +54,8 @@ class ApiClient {
   }
   // Until every request was answered.
   void finish();
+  // From now on at most so many requests per second; 0: as fast as they are answered.
+  void pace(double requests_per_second);
 
   template <typename Message>
   std::vector<Message> dump(api::Type what) {
@@ -77,6 +80,7 @@ class ApiClient {
   void submit_bytes(std::span<const std::byte> message);
   void dump_bytes(api::Type what, const Take& take);
   void flush();
+  void wait_for_turn();
   // Takes what has come, but at least one message.
   void receive(const Take& take);
   void take_reply(std::span<const std::byte> message);
@@ -84,6 +88,8 @@ class ApiClient {
   int fd_ = -1;
   uint32_t sequence_ = 0;
   unsigned unanswered_ = 0, queued_ = 0;
+  std::chrono::nanoseconds interval_{0};        // between requests
+  std::chrono::steady_clock::time_point turn_;  // of the next batch
   api::HelloReply hello_{};
   std::vector<Buffer> outgoing_, incoming_;
   std::array<iovec, kBatch> outgoing_parts_{}, incoming_parts_{};

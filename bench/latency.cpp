@@ -246,6 +246,10 @@ Arguments parse(int argc, char** argv) {
   app.add_option("--other-sites", arguments.rig.other_sites, "Sites whose SAs come and go, two each")
       ->check(CLI::Range(1u, kMaxSites - 1000))
       ->capture_default_str();
+  app.add_option("--sas-per-second", arguments.rig.sas_per_second,
+                 "Installed and deleted at most; 0: as fast as it goes")
+      ->check(CLI::Range(0.0, 1e7))
+      ->capture_default_str();
   app.add_option("--core", arguments.rig.worker_core, "The worker's core; everything else runs on the others")
       ->capture_default_str();
   app.add_option("--memory", arguments.rig.memory_mb, "MB for packet buffers and tables")

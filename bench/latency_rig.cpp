@@ -86,8 +86,10 @@ void ApiUser::perform(Work work, ApiClient& client) {
     while (std::chrono::steady_clock::now() < end) {
     }
   } else if (work == Work::kInstall) {
+    client.pace(options_.sas_per_second);
     install_sas(client, options_.gateway, options_.traffic_sites, options_.other_sites);
   } else {
+    client.pace(options_.sas_per_second);
     delete_sas(client, options_.traffic_sites, options_.other_sites);
   }
 }

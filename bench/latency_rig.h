@@ -24,6 +24,7 @@ struct RigOptions {
   uint32_t worker_core = 1;
   uint32_t memory_mb = 1024;
   double spin_seconds = 1;
+  double sas_per_second = 0;  // installed and deleted; 0: as fast as it goes
   Stalls stalls = Stalls::kCount;
   dataplane::MemoryKind memory_kind = dataplane::MemoryKind::kHuge;
   StaticGateway gateway{.wan_device = "net_null1,no-rx=1", .lan_device = "net_null0,no-rx=1"};  // no wires
