@@ -151,8 +151,8 @@ void SaFeed::take(vici::FeedSaAdd sa) {
 void SaFeed::install(const vici::FeedSaAdd& sa, uint32_t tunnel) {
   const auto refuse_algorithm = [&] {
     refuse(sa.id, sa.ike_name,
-           fmt::format("the dataplane has no encryption algorithm {} with {} key bytes", sa.encryption,
-                       sa.encryption_key.size_bytes()));
+           fmt::format("the dataplane has no encryption {} with {} key bytes and integrity {}", sa.encryption,
+                       sa.encryption_key.size_bytes(), sa.integrity));
   };
   if (sa.id.inbound) {
     auto message = inbound_message(sa, tunnel);

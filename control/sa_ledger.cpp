@@ -5,25 +5,21 @@
 #include <cstring>
 
 #include "control/addresses.h"
+#include "control/esp_transforms.h"
 
 namespace sallyport::control {
 namespace {
 
-constexpr uint16_t kEncrAesGcm16 = 20;             // RFC 7296 section 3.3.2, RFC 4106
 constexpr std::chrono::hours kUnknownLifetime{8};  // of an orphan whose lifetime was never told
 
-std::optional<api::Algorithm> algorithm_of(const vici::FeedSaAdd& sa) {
-  if (sa.encryption != kEncrAesGcm16) return std::nullopt;
-  switch (sa.encryption_key.size_bytes()) {  // with the four bytes of salt
-    case 20:
-      return api::Algorithm::kAes128Gcm16;
-    case 28:
-      return api::Algorithm::kAes192Gcm16;
-    case 36:
-      return api::Algorithm::kAes256Gcm16;
-    default:
-      return std::nullopt;
-  }
+std::optional<EspTransforms> transforms_of(const vici::FeedSaAdd& sa) {
+  return control::transforms_of(sa.encryption, sa.encryption_key.size_bytes(), sa.integrity);
+}
+
+void copy_key(const vici::KeyMaterial& from, std::array<uint8_t, 64>& to, uint16_t& bytes) {
+  static_assert(vici::KeyMaterial::kMaxBytes == 64);
+  bytes = static_cast<uint16_t>(from.size_bytes());
+  std::copy(from.bytes().begin(), from.bytes().end(), to.begin());
 }
 
 // Behind the `first` that are there already; how many these are.
@@ -43,14 +39,16 @@ uint16_t copy_selectors(const std::vector<sp_selector>& from, api::SaSelectors& 
 }
 
 template <typename Message>
-void fill_common(const vici::FeedSaAdd& sa, uint32_t tunnel_id, api::Algorithm algorithm, Message& message) {
+void fill_common(const vici::FeedSaAdd& sa, uint32_t tunnel_id, const EspTransforms& transforms,
+                 Message& message) {
   message.spi = sa.id.spi;
   message.tunnel_id = tunnel_id;
   message.esn = sa.esn ? 1 : 0;
   message.encap = sa.encap ? 1 : 0;
-  message.keys.algorithm = algorithm;
-  message.keys.key_bytes = static_cast<uint16_t>(sa.encryption_key.size_bytes());
-  std::memcpy(message.keys.key.data(), sa.encryption_key.bytes().data(), sa.encryption_key.size_bytes());
+  message.keys.algorithm = transforms.algorithm;
+  message.keys.integrity = transforms.integrity;
+  copy_key(sa.encryption_key, message.keys.key, message.keys.key_bytes);
+  copy_key(sa.integrity_key, message.keys.integrity_key, message.keys.integrity_key_bytes);
   message.lifetimes = {sa.soft_bytes, sa.hard_bytes, sa.soft_packets, sa.hard_packets};
   message.local = to_api(sa.local);
   message.remote = to_api(sa.remote);
@@ -66,7 +64,7 @@ void fill_record(const Message& sa, SaRecord& record) {
   record.state = SaState::kInstalled;
   record.encap = sa.encap != 0;
   record.esn = sa.esn != 0;
-  record.algorithm = algorithm_name(sa.keys.algorithm);
+  record.algorithm = algorithm_name(sa.keys.algorithm, sa.keys.integrity);
   record.local = sa.local;
   record.remote = sa.remote;
   record.local_port = sa.local_port;
@@ -83,32 +81,20 @@ bool waits_for_peer(const SaRecord& newcomer, const SaRecord* active, bool ike_i
   return !same_ike_sa && !ike_initiator;
 }
 
-std::string algorithm_name(api::Algorithm algorithm) {
-  switch (algorithm) {
-    case api::Algorithm::kAes128Gcm16:
-      return "aes128gcm16";
-    case api::Algorithm::kAes192Gcm16:
-      return "aes192gcm16";
-    case api::Algorithm::kAes256Gcm16:
-      return "aes256gcm16";
-  }
-  return "unknown";
-}
-
 std::optional<api::SetInboundSa> inbound_message(const vici::FeedSaAdd& sa, uint32_t tunnel_id) {
-  const auto algorithm = algorithm_of(sa);
-  if (!algorithm) return std::nullopt;
+  const auto transforms = transforms_of(sa);
+  if (!transforms) return std::nullopt;
   api::SetInboundSa message{};
-  fill_common(sa, tunnel_id, *algorithm, message);
+  fill_common(sa, tunnel_id, *transforms, message);
   message.replay_window = sa.replay_window;
   return message;
 }
 
 std::optional<api::SetOutboundSa> outbound_message(const vici::FeedSaAdd& sa, uint32_t tunnel_id) {
-  const auto algorithm = algorithm_of(sa);
-  if (!algorithm) return std::nullopt;
+  const auto transforms = transforms_of(sa);
+  if (!transforms) return std::nullopt;
   api::SetOutboundSa message{};
-  fill_common(sa, tunnel_id, *algorithm, message);
+  fill_common(sa, tunnel_id, *transforms, message);
   message.slot = sa.id.slot;
   message.may_have_sent = sa.installed ? 1 : 0;
   return message;
@@ -206,8 +192,9 @@ SaRecord& SaLedger::name(const vici::FeedSaAdd& sa, MonotonicTime now) {
   record.encap = sa.encap;
   record.esn = sa.esn;
   record.replay_window = sa.replay_window;
-  const auto algorithm = algorithm_of(sa);
-  record.algorithm = algorithm ? algorithm_name(*algorithm) : "encryption " + std::to_string(sa.encryption);
+  const auto transforms = transforms_of(sa);
+  record.algorithm = transforms ? algorithm_name(transforms->algorithm, transforms->integrity)
+                                : "encryption " + std::to_string(sa.encryption);
   record.local = to_api(sa.local);
   record.remote = to_api(sa.remote);
   record.local_port = sa.local.port;

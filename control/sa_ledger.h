@@ -107,7 +107,6 @@ class SaLedger {
 // A rekey keeps the IKE_SA, and has its own order. `active`: what the tunnel sends on, if it does.
 [[nodiscard]] bool waits_for_peer(const SaRecord& newcomer, const SaRecord* active, bool ike_initiator);
 
-[[nodiscard]] std::string algorithm_name(api::Algorithm algorithm);
 // Keys included; nothing for an algorithm that the dataplane does not have.
 [[nodiscard]] std::optional<api::SetInboundSa> inbound_message(const vici::FeedSaAdd& sa, uint32_t tunnel_id);
 [[nodiscard]] std::optional<api::SetOutboundSa> outbound_message(const vici::FeedSaAdd& sa,

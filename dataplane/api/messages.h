@@ -19,7 +19,7 @@
 namespace sallyport::api {
 
 inline constexpr uint32_t kMagic = 0x53504450;  // "SPDP"
-inline constexpr uint16_t kVersion = 2;
+inline constexpr uint16_t kVersion = 3;
 inline constexpr uint32_t kMaxMessageBytes = 8192;
 inline constexpr uint32_t kMaxSelectors = 32;     // of one side of an SA
 inline constexpr uint32_t kMaxGroupMembers = 64;  // of a next-hop group
@@ -232,10 +232,42 @@ struct SetTunnel {
   Name name;
 };
 
+// What encrypts; all but kAes*Cbc and kNull authenticate too. Of GCM and CCM the last number is the ICV's
+// size in bytes (RFC 4106, RFC 4309); kAes*Gmac authenticates only (RFC 4543).
 enum class Algorithm : uint16_t {
   kAes128Gcm16 = 1,
-  kAes192Gcm16 = 2,
-  kAes256Gcm16 = 3,
+  kAes192Gcm16,
+  kAes256Gcm16,
+  kAes128Gcm12,
+  kAes192Gcm12,
+  kAes256Gcm12,
+  kAes128Gcm8,
+  kAes192Gcm8,
+  kAes256Gcm8,
+  kAes128Gmac,
+  kAes192Gmac,
+  kAes256Gmac,
+  kAes128Ccm16,
+  kAes256Ccm16,
+  kAes128Ccm12,
+  kAes256Ccm12,
+  kAes128Ccm8,
+  kAes256Ccm8,
+  kChaCha20Poly1305,  // RFC 7634
+  kAes128Cbc,         // RFC 3602
+  kAes192Cbc,
+  kAes256Cbc,
+  kNull,  // RFC 2410
+};
+
+// What authenticates beside kAes*Cbc and kNull; kNone beside the others. The last number is the ICV's size in
+// bits (RFC 2404, RFC 4868).
+enum class Integrity : uint16_t {
+  kNone = 0,
+  kHmacSha1_96,
+  kHmacSha256_128,
+  kHmacSha384_192,
+  kHmacSha512_256,
 };
 
 // RFC 4301 section 4.4.1: inclusive ranges; protocol 0 is any. For ICMP the ports are type and code (type in
@@ -252,9 +284,9 @@ using SaSelectors = std::array<Selector, 2 * kMaxSelectors>;  // the local ones,
 
 struct SaKeys {
   Algorithm algorithm;
+  Integrity integrity;
   uint16_t key_bytes;  // encryption key, salt included
   uint16_t integrity_key_bytes;
-  uint16_t reserved;
   std::array<uint8_t, 64> key;
   std::array<uint8_t, 64> integrity_key;
 };

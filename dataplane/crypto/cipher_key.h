@@ -8,26 +8,13 @@
 #include <cstdint>
 
 #include "dataplane/api/messages.h"
+#include "dataplane/crypto/algorithms.h"
+
+struct IMB_MGR;
 
 namespace sallyport::dataplane {
 
 class CryptoEngine;
-
-// How ESP is laid out with an algorithm; all in bytes.
-struct EspShape {
-  uint8_t iv_bytes;     // in the packet, after the ESP header
-  uint8_t icv_bytes;    // at the packet's end
-  uint8_t align_bytes;  // of the ciphertext, pad length and next header included (RFC 4303 section 2.4)
-};
-
-struct KeySizes {
-  uint8_t salt_bytes;  // implicit part of the nonce, taken from the key's end (RFC 4106 section 4)
-  uint16_t key_bytes;  // of the encryption key, salt included
-};
-
-// All zero for an algorithm that this build doesn't know.
-EspShape esp_shape(api::Algorithm algorithm);
-KeySizes key_sizes(api::Algorithm algorithm);
 
 class alignas(64) CipherKey {
  public:
@@ -36,7 +23,8 @@ class alignas(64) CipherKey {
   CipherKey(const CipherKey&) = delete;
   CipherKey& operator=(const CipherKey&) = delete;
 
-  // Expands `keys`. kUnsupported for an unknown algorithm, kInvalid for a wrong key size.
+  // Expands `keys`. kUnsupported for an unknown algorithm or pair, kInvalid for a wrong key size, kExhausted
+  // where the kernel has no random bytes.
   api::Error expand(const CryptoEngine& engine, const api::SaKeys& keys);
   // Whether it was expanded from these keys. In constant time for keys of one algorithm; nothing of them is
   // kept.
@@ -44,15 +32,26 @@ class alignas(64) CipherKey {
   void wipe();
 
   api::Algorithm algorithm() const { return algorithm_; }
-  uint32_t salt() const { return salt_; }  // as the bytes lie in memory
+  const AlgorithmTraits& traits() const { return traits_; }
+  api::Integrity integrity() const { return integrity_; }
+  uint8_t icv_bytes() const { return icv_bytes_; }
+  // As the bytes lie in memory, at the end of the four: CCM's three are preceded by a zero.
+  uint32_t salt() const { return salt_; }
   const void* schedule() const { return schedule_.data(); }
 
   static constexpr size_t kScheduleBytes = 1024;
 
  private:
+  void expand_gcm(IMB_MGR* library, const api::SaKeys& keys);
+  void expand_encryption(IMB_MGR* library, const api::SaKeys& keys);
+  void expand_integrity(IMB_MGR* library, const api::SaKeys& keys);
+
   alignas(64) std::array<std::byte, kScheduleBytes> schedule_{};
   uint32_t salt_ = 0;
   api::Algorithm algorithm_{};
+  api::Integrity integrity_{};
+  AlgorithmTraits traits_{};
+  uint8_t icv_bytes_ = 0;
 };
 
 // Keeps the process's packet and SA memory out of core dumps: all DPDK memory of now and, by a callback, of

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Bursts on Intel IPsec-MB 1.3, by its direct calls: one packet each, no job to fill, and room between two
-// calls to fetch the key of a packet a few places ahead (bench/NOTES.md has the numbers of the alternatives).
-// Worker threads.
+// AES-GCM with a 16-byte ICV on Intel IPsec-MB 1.3, by its direct calls: one packet each, no job to fill, and
+// room between two calls to fetch the key of a packet a few places ahead (bench/NOTES.md has the numbers of
+// the alternatives). The other algorithms are left to job_burst. Worker threads.
 #include "dataplane/crypto/crypto_engine.h"
 
 #include <intel-ipsec-mb.h>
@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+
+#include "dataplane/crypto/job_burst.h"
 
 namespace sallyport::dataplane {
 
@@ -24,7 +26,7 @@ constexpr uint32_t kHashKeysEnd = 1008, kMaxHashKeys = 48;
 static_assert(kHashKeysEnd <= sizeof(gcm_key_data));
 
 // Just the lines of the schedule that a text of this size needs: round keys, 11 to 15 blocks of them, and
-// powers of the hash key.
+// powers of the hash key. Of another algorithm's schedule some lines, which does no harm.
 [[gnu::always_inline]] inline void prefetch_key(const CryptoJob& job) {
   const auto* schedule = static_cast<const std::byte*>(job.key->schedule());
   const uint32_t blocks = std::min(job.text_bytes / kBlockBytes + 2, kMaxHashKeys);
@@ -81,7 +83,8 @@ CryptoEngine::~CryptoEngine() {
 }
 
 void CryptoEngine::encrypt(std::span<CryptoJob> jobs) {
-  for_each_job(jobs, [library = library_](CryptoJob& job) {
+  bool others = false;
+  for_each_job(jobs, [library = library_, &others](CryptoJob& job) {
     gcm_context_data context;
     const auto* schedule = static_cast<const gcm_key_data*>(job.key->schedule());
     const auto run = [&](auto call) {
@@ -96,13 +99,18 @@ void CryptoEngine::encrypt(std::span<CryptoJob> jobs) {
         return run(library->gcm192_enc);
       case api::Algorithm::kAes256Gcm16:
         return run(library->gcm256_enc);
+      default:
+        others = true;
+        return false;
     }
-    return false;
   });
+  if (others) [[unlikely]]
+    run_job_burst(library_, jobs, CryptoDirection::kEncrypt);
 }
 
 void CryptoEngine::decrypt(std::span<CryptoJob> jobs) {
-  for_each_job(jobs, [library = library_](CryptoJob& job) {
+  bool others = false;
+  for_each_job(jobs, [library = library_, &others](CryptoJob& job) {
     gcm_context_data context;
     alignas(16) std::array<uint8_t, kGcmIcvBytes> tag;
     const auto* schedule = static_cast<const gcm_key_data*>(job.key->schedule());
@@ -118,9 +126,13 @@ void CryptoEngine::decrypt(std::span<CryptoJob> jobs) {
         return run(library->gcm192_dec);
       case api::Algorithm::kAes256Gcm16:
         return run(library->gcm256_dec);
+      default:
+        others = true;
+        return false;
     }
-    return false;
   });
+  if (others) [[unlikely]]
+    run_job_burst(library_, jobs, CryptoDirection::kDecrypt);
 }
 
 std::string_view CryptoEngine::implementation() const {

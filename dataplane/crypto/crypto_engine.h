@@ -17,17 +17,19 @@ namespace sallyport::dataplane {
 
 inline constexpr uint32_t kMaxCryptoBurst = 64;
 
-// One packet's work. `text` is preceded in memory by the ESP header and IV and followed by the ICV. Plain
-// data, so that a burst can be filled by one worker and run by another.
+// One packet's work. `text` is preceded in memory by the ESP header and IV and followed by the ICV; the IV of
+// CBC is written by encrypt. Plain data, so that a burst can be filled by one worker and run by another.
 struct alignas(64) CryptoJob {
   const CipherKey* key;  // nullptr: no work, the job is skipped
   uint8_t* text;         // encrypted or decrypted in place
   uint32_t text_bytes;
   api::Algorithm algorithm;
-  uint8_t aad_bytes;              // 8, or 12 with ESN (RFC 4106 section 5)
-  bool ok;                        // out: encrypted; or decrypted and the ICV was right
-  std::array<uint8_t, 16> nonce;  // salt and IV: 12 bytes for GCM
-  std::array<uint8_t, 16> aad;    // SPI, [high word,] sequence number
+  uint8_t aad_bytes;  // 8, or 12 with ESN (RFC 4106 section 5)
+  bool ok;            // out: encrypted; or decrypted and the ICV was right
+  // Salt and IV in the first 12 bytes; the salt of CCM is three bytes behind a zero. CBC and NULL have no
+  // nonce: bytes 4 to 11 are the outbound sequence number.
+  std::array<uint8_t, 16> nonce;
+  std::array<uint8_t, 16> aad;  // SPI, [high word,] sequence number
   uint8_t* icv() const { return text + text_bytes; }
 };
 static_assert(sizeof(CryptoJob) == 64);

@@ -89,7 +89,8 @@ inline uint64_t load_first(const uint8_t* header) {
 }
 
 // RFC 4106: nonce = salt and IV, AAD = SPI and sequence number. The IV is the sequence number: unique under
-// the key.
+// the key. It lies in the 8 bytes before the text: those are the header where the algorithm has no IV (NULL),
+// which is therefore written after it, and half of CBC's, which CryptoEngine overwrites.
 inline void fill_job(CryptoJob& job, const OutboundSa& sa, uint64_t sequence, uint8_t* esp,
                      uint32_t text_bytes) {
   const uint64_t spi_be = rte_cpu_to_be_32(sa.spi);
@@ -100,8 +101,9 @@ inline void fill_job(CryptoJob& job, const OutboundSa& sa, uint64_t sequence, ui
   const uint64_t header = spi_be | low_be << 32;
   const uint64_t aad = esn ? spi_be | iv_be << 32 : header;
   const auto aad_end = static_cast<uint32_t>(low_be);
+  uint8_t* text = esp + kEspHeaderBytes + sa.shape.iv_bytes;
   job.key = &sa.key;
-  job.text = esp + kEspHeaderBytes + sa.shape.iv_bytes;
+  job.text = text;
   job.text_bytes = text_bytes;
   job.algorithm = sa.algorithm;
   job.aad_bytes = static_cast<uint8_t>(8 + 4 * esn);
@@ -109,8 +111,8 @@ inline void fill_job(CryptoJob& job, const OutboundSa& sa, uint64_t sequence, ui
   std::memcpy(job.nonce.data() + 4, &iv_be, 8);
   std::memcpy(job.aad.data(), &aad, 8);
   std::memcpy(job.aad.data() + 8, &aad_end, 4);
+  std::memcpy(text - 8, &iv_be, 8);
   std::memcpy(esp, &header, 8);
-  std::memcpy(esp + kEspHeaderBytes, &iv_be, 8);
 }
 
 // A packet that can't be grown in place, exchanged for a copy that can.

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "dataplane/crypto/algorithms.h"
+
 namespace sallyport::dataplane {
 namespace {
 
@@ -92,23 +94,14 @@ Fault check_selector(const api::Selector& selector) {
 }
 
 Fault check_keys(const api::SaKeys& keys) {
-  size_t key_bytes = 0;  // with the salt of 4
-  switch (keys.algorithm) {
-    case api::Algorithm::kAes128Gcm16:
-      key_bytes = 20;
-      break;
-    case api::Algorithm::kAes192Gcm16:
-      key_bytes = 28;
-      break;
-    case api::Algorithm::kAes256Gcm16:
-      key_bytes = 36;
-      break;
-  }
-  if (key_bytes == 0) return {Error::kUnsupported, "this algorithm is not supported; use AES-GCM-16"};
-  if (keys.reserved != 0) return malformed("reserved bytes of the keys are not zero");
-  if (keys.key_bytes != key_bytes) return invalid("the key has the wrong length for its algorithm");
-  if (keys.integrity_key_bytes != 0) return invalid("AES-GCM takes no integrity key");
-  if (!all_zero(std::span(keys.key).subspan(key_bytes)) || !all_zero(keys.integrity_key))
+  if (!is_supported(keys.algorithm, keys.integrity))
+    return {Error::kUnsupported, "this algorithm is not supported, or not with this integrity algorithm"};
+  const KeySizes sizes = key_sizes(keys.algorithm, keys.integrity);
+  if (keys.key_bytes != sizes.key_bytes) return invalid("the key has the wrong length for its algorithm");
+  if (keys.integrity_key_bytes != sizes.integrity_key_bytes)
+    return invalid("the integrity key has the wrong length for its algorithm");
+  if (!all_zero(std::span(keys.key).subspan(sizes.key_bytes)) ||
+      !all_zero(std::span(keys.integrity_key).subspan(sizes.integrity_key_bytes)))
     return malformed("there are bytes beyond the key");
   return {};
 }

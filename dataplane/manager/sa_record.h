@@ -16,7 +16,8 @@ namespace sallyport::dataplane {
 template <typename Message>
 class StoredSaMessage {
  public:
-  explicit StoredSaMessage(const Message& message) : algorithm_(message.keys.algorithm) {
+  explicit StoredSaMessage(const Message& message)
+      : algorithm_(message.keys.algorithm), integrity_(message.keys.integrity) {
     const auto* bytes = reinterpret_cast<const std::byte*>(&message);
     std::memcpy(before_keys_.data(), bytes + kBeforeKeys, before_keys_.size());
     std::memcpy(after_keys_.data(), bytes + kAfterKeys, after_keys_.size());
@@ -35,6 +36,7 @@ class StoredSaMessage {
     std::memcpy(bytes + kBeforeKeys, before_keys_.data(), before_keys_.size());
     std::memcpy(bytes + kAfterKeys, after_keys_.data(), after_keys_.size());
     message.keys.algorithm = algorithm_;
+    message.keys.integrity = integrity_;
     message.keys.key_bytes = key_bytes_;
     message.keys.integrity_key_bytes = integrity_key_bytes_;
     std::copy_n(selectors_.get(), size_t{message.local_selector_count} + message.remote_selector_count,
@@ -47,6 +49,7 @@ class StoredSaMessage {
 
   std::array<std::byte, offsetof(Message, keys) - kBeforeKeys> before_keys_;
   api::Algorithm algorithm_;
+  api::Integrity integrity_;
   uint16_t key_bytes_, integrity_key_bytes_;
   std::array<std::byte, offsetof(Message, selectors) - kAfterKeys> after_keys_;
   std::unique_ptr<api::Selector[]> selectors_;

@@ -36,9 +36,10 @@ bool has_limits(const api::Lifetimes& lifetimes) {
 Refusal check_common(uint32_t spi, const api::SaKeys& keys, const api::Address& local,
                      const api::Address& remote) {
   if (spi < kMinSpi) return {api::Error::kInvalid, "SPIs below 256 are reserved"};
-  const KeySizes sizes = key_sizes(keys.algorithm);
-  if (sizes.key_bytes == 0) return {api::Error::kUnsupported, "this build does not know the algorithm"};
-  if (keys.key_bytes != sizes.key_bytes || keys.integrity_key_bytes != 0) {
+  if (!is_supported(keys.algorithm, keys.integrity))
+    return {api::Error::kUnsupported, "this build does not know the algorithm, or not with this integrity"};
+  const KeySizes sizes = key_sizes(keys.algorithm, keys.integrity);
+  if (keys.key_bytes != sizes.key_bytes || keys.integrity_key_bytes != sizes.integrity_key_bytes) {
     return {api::Error::kInvalid, "the key's size is wrong for the algorithm"};
   }
   if (local.family != api::Family::kIpv4 || remote.family != api::Family::kIpv4) {
@@ -111,7 +112,7 @@ Refusal create_inbound_sa(const api::SetInboundSa& message, api::InboundRow& row
   made->slot = message.spi & api::kSlotMask;
   made->tunnel_id = message.tunnel_id;
   made->algorithm = message.keys.algorithm;
-  made->shape = esp_shape(message.keys.algorithm);
+  made->shape = esp_shape(message.keys.algorithm, message.keys.integrity);
   made->salt = made->key.salt();
   made->esn = message.esn != 0;
   made->encap.store(message.encap != 0, std::memory_order_relaxed);
@@ -146,7 +147,7 @@ Refusal create_outbound_sa(const api::SetOutboundSa& message, api::OutboundRow& 
   made->slot = message.slot;
   made->tunnel_id = message.tunnel_id;
   made->algorithm = message.keys.algorithm;
-  made->shape = esp_shape(message.keys.algorithm);
+  made->shape = esp_shape(message.keys.algorithm, message.keys.integrity);
   made->salt = made->key.salt();
   made->esn = message.esn != 0;
   made->row = &row;

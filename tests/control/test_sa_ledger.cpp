@@ -244,7 +244,7 @@ TEST_F(SaLedgerTest, MessagesCarryWhatCharonNegotiated) {
 
   add.installed = true;
   EXPECT_EQ(outbound_message(add, 7)->may_have_sent, 1);
-  add.encryption = 12;  // AES-CBC
+  add.encryption = 13;  // AES-CTR
   EXPECT_FALSE(outbound_message(add, 7));
 }
 

@@ -4,6 +4,7 @@
 
 #include "dataplane/esp/decapsulate.h"
 #include "dataplane/esp/encapsulate.h"
+#include "tests/dataplane/algorithm_table.h"
 #include "tests/dataplane/esp_oracle.h"
 
 namespace sallyport::dataplane::testing {
@@ -18,12 +19,14 @@ inline api::Address address_of(uint32_t value) {
 }
 
 inline api::SaKeys keys_of(const OracleSa& sa) {
+  const AlgorithmRow row = row_of(sa);
   api::SaKeys keys{};
-  keys.algorithm = sa.key.size() == 20   ? api::Algorithm::kAes128Gcm16
-                   : sa.key.size() == 28 ? api::Algorithm::kAes192Gcm16
-                                         : api::Algorithm::kAes256Gcm16;
+  keys.algorithm = row.algorithm;
+  keys.integrity = row.integrity;
   keys.key_bytes = static_cast<uint16_t>(sa.key.size());
-  std::memcpy(keys.key.data(), sa.key.data(), sa.key.size());
+  keys.integrity_key_bytes = static_cast<uint16_t>(sa.integrity_key.size());
+  std::copy(sa.key.begin(), sa.key.end(), keys.key.begin());
+  std::copy(sa.integrity_key.begin(), sa.integrity_key.end(), keys.integrity_key.begin());
   return keys;
 }
 

@@ -147,9 +147,8 @@ TEST_F(EspOutboundTest, NoBufferToCopyInto) {
 
 // The MTU is exact: that size fits, one more doesn't.
 TEST(Overhead, InnerMtuIsExact) {
-  for (const api::Algorithm algorithm :
-       {api::Algorithm::kAes128Gcm16, api::Algorithm::kAes192Gcm16, api::Algorithm::kAes256Gcm16}) {
-    const EspShape shape = esp_shape(algorithm);
+  for (const AlgorithmRow& row : all_algorithms()) {
+    const EspShape shape = esp_shape(row.algorithm, row.integrity);
     for (const bool encap : {false, true}) {
       for (const api::Family family : {api::Family::kIpv4, api::Family::kIpv6}) {
         for (uint32_t mtu = 150; mtu <= 9000; ++mtu) {
@@ -160,13 +159,19 @@ TEST(Overhead, InnerMtuIsExact) {
       }
     }
   }
-  const EspShape shape = esp_shape(api::Algorithm::kAes256Gcm16);
+  const EspShape shape = esp_shape(api::Algorithm::kAes256Gcm16, api::Integrity::kNone);
   // 1500 - 20 - 8 - 8 - 16 = 1448, a multiple of 4, less 2; with UDP 8 less.
   EXPECT_EQ(inner_mtu(1500, shape, false, api::Family::kIpv4), 1446u);
   EXPECT_EQ(inner_mtu(1500, shape, true, api::Family::kIpv4), 1438u);
   EXPECT_EQ(inner_mtu(1500, shape, false, api::Family::kIpv6), 1426u);
   EXPECT_EQ(inner_mtu(55, shape, false, api::Family::kIpv4), 0u);
   EXPECT_EQ(inner_mtu(0, shape, false, api::Family::kIpv4), 0u);
+  // 1500 - 20 - 8 - 16 - 16 = 1440, a multiple of 16, less 2; with UDP the 16 below 1432.
+  const EspShape cbc = esp_shape(api::Algorithm::kAes256Cbc, api::Integrity::kHmacSha256_128);
+  EXPECT_EQ(inner_mtu(1500, cbc, false, api::Family::kIpv4), 1438u);
+  EXPECT_EQ(inner_mtu(1500, cbc, true, api::Family::kIpv4), 1422u);
+  const EspShape null = esp_shape(api::Algorithm::kNull, api::Integrity::kHmacSha512_256);
+  EXPECT_EQ(inner_mtu(1500, null, false, api::Family::kIpv4), 1500u - 20 - 8 - 32 - 2);
 }
 
 }  // namespace

@@ -36,6 +36,13 @@ api::SetInboundSa good_sa() {
   return sa;
 }
 
+void make_cbc(api::SetInboundSa& sa) {
+  sa.keys.algorithm = api::Algorithm::kAes128Cbc;
+  sa.keys.integrity = api::Integrity::kHmacSha256_128;
+  sa.keys.key_bytes = 16;
+  sa.keys.integrity_key_bytes = 32;
+}
+
 struct Case {
   const char* name;
   std::function<void(api::SetInboundSa&)> spoil;
@@ -79,6 +86,33 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"KeySize", [](Sa& sa) { sa.keys.key_bytes = 16; }, Error::kInvalid},
         Case{"KeyTail", [](Sa& sa) { sa.keys.key[20] = 1; }, Error::kMalformed},
         Case{"IntegrityKey", [](Sa& sa) { sa.keys.integrity_key_bytes = 20; }, Error::kInvalid},
+        Case{"IntegrityBesideAead", [](Sa& sa) { sa.keys.integrity = api::Integrity::kHmacSha256_128; },
+             Error::kUnsupported},
+        Case{"Cbc", [](Sa& sa) { make_cbc(sa); }, Error::kNone},
+        Case{"CbcWithoutIntegrity",
+             [](Sa& sa) {
+               make_cbc(sa);
+               sa.keys.integrity = api::Integrity::kNone;
+             },
+             Error::kUnsupported},
+        Case{"CbcUnknownIntegrity",
+             [](Sa& sa) {
+               make_cbc(sa);
+               sa.keys.integrity = static_cast<api::Integrity>(9);
+             },
+             Error::kUnsupported},
+        Case{"CbcIntegrityKeySize",
+             [](Sa& sa) {
+               make_cbc(sa);
+               sa.keys.integrity_key_bytes = 31;
+             },
+             Error::kInvalid},
+        Case{"CbcIntegrityKeyTail",
+             [](Sa& sa) {
+               make_cbc(sa);
+               sa.keys.integrity_key[32] = 1;
+             },
+             Error::kMalformed},
         Case{"NoRemote", [](Sa& sa) { sa.remote = {}; }, Error::kInvalid},
         Case{"Family5", [](Sa& sa) { sa.remote.family = static_cast<api::Family>(5); }, Error::kMalformed},
         Case{"MixedFamilies", [](Sa& sa) { sa.remote.family = api::Family::kIpv6; }, Error::kInvalid},
