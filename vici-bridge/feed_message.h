@@ -42,7 +42,7 @@ struct FeedSaAdd {
   bool copy_df = false, copy_ecn = false;
   uint8_t dscp_mode = 0;  // 0 none, 1 out, 2 in, 3 both
   uint16_t encryption = 0, integrity = 0;
-  KeyMaterial encryption_key{}, integrity_key{};  // the GCM salt at the end
+  KeyMaterial encryption_key{}, integrity_key{};  // a salt is the encryption key's end
   sp_address local{}, remote{};
   uint64_t soft_seconds = 0, hard_seconds = 0;  // the plugin runs these; 0: none, here and below
   uint64_t soft_bytes = 0, hard_bytes = 0, soft_packets = 0, hard_packets = 0;

@@ -87,7 +87,8 @@ struct sp_feed_hello {
   char strongswan_version[32];
 };
 
-/* IKE identifiers, RFC 7296 section 3.3.2; key lengths in bytes, the GCM salt included. */
+/* IKE identifiers, RFC 7296 section 3.3.2; integrity 0 beside combined-mode encryption. Key lengths in bytes,
+ * the salt included. */
 struct sp_feed_sa {
   struct sp_feed_header header;
   uint32_t spi;

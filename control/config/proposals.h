@@ -13,7 +13,8 @@ struct ProposalProblem {
 };
 
 [[nodiscard]] std::optional<ProposalProblem> check_ike_proposal(const std::string& proposal);
-// AES-GCM-16 only, with or without a key exchange group (PFS) and ESN.
+// AES-GCM, AES-CCM (128 and 256 bits), AES-GMAC, ChaCha20-Poly1305; AES-CBC and NULL with an HMAC of SHA-1 or
+// SHA-2. With or without a key exchange group (PFS) and ESN.
 [[nodiscard]] std::optional<ProposalProblem> check_esp_proposal(const std::string& proposal);
 
 }  // namespace sallyport::control

@@ -78,20 +78,40 @@ TEST(Proposals, GoodOnesAreTaken) {
         "chacha20poly1305-prfsha256-curve25519", "aes128gcm16-aes256gcm16-prfsha256-ecp256"}) {
     EXPECT_FALSE(check_ike_proposal(text)) << text << ": " << check_ike_proposal(text)->message;
   }
-  for (const char* text : {"aes128gcm16", "aes192gcm16-esn", "aes256gcm16-esn-noesn",
-                           "aes256gcm16-ecp384-noesn", "aes128gcm128", "aes128gcm16-aes256gcm16"}) {
+  for (const char* text : {"aes128gcm16",
+                           "aes192gcm16-esn",
+                           "aes256gcm16-esn-noesn",
+                           "aes256gcm16-ecp384-noesn",
+                           "aes128gcm128",
+                           "aes128gcm16-aes256gcm16",
+                           "aes128gcm8",
+                           "aes192gcm12-esn",
+                           "aes128ccm16-esn",
+                           "aes256ccm",
+                           "aes128ccm8",
+                           "aes256gmac-esn",
+                           "chacha20poly1305-esn",
+                           "chacha20poly1305-x25519",
+                           "aes-sha1",
+                           "aes128-sha256-esn",
+                           "aes192-sha384",
+                           "aes256-sha512-modp2048",
+                           "null-sha256",
+                           "aes128-aes256-sha256-sha512-esn-noesn"}) {
     EXPECT_FALSE(check_esp_proposal(text)) << text << ": " << check_esp_proposal(text)->message;
   }
 }
 
 TEST(Proposals, BadOnesAreRefused) {
-  for (const char* text :
-       {"", "-", "aes256gcm16-", "default", "aes128gmac-prfsha256-ecp256", "aes128-ecp256", "sha256-ecp256",
-        "aes256gcm16-sha256-prfsha256-ecp256", "aes256gcm16-aes256-sha256-ecp256"}) {
+  for (const char* text : {"", "-", "aes256gcm16-", "default", "aes128gmac-prfsha256-ecp256",
+                           "null-sha256-ecp256", "aes128-ecp256", "sha256-ecp256",
+                           "aes256gcm16-sha256-prfsha256-ecp256", "aes256gcm16-aes256-sha256-ecp256"}) {
     EXPECT_TRUE(check_ike_proposal(text)) << text;
   }
-  for (const char* text : {"", "esn", "aes128gcm8", "aes128gcm12", "aes128ctr-sha256", "aes256",
-                           "aes256gcm16-aes256gcm16", "AES256GCM16"}) {
+  for (const char* text :
+       {"", "esn", "aes128ctr-sha256", "aes256", "null", "sha256", "aes128gmac-sha256",
+        "aes256gcm16-aes256gcm16", "AES256GCM16", "aes192ccm8", "aes128-aescmac", "chacha20poly1305-sha256",
+        "aes128-sha256_96", "blowfish-sha256", "cast128-sha1"}) {
     EXPECT_TRUE(check_esp_proposal(text)) << text;
   }
 }

@@ -59,6 +59,9 @@ class Sa(ctypes.Structure):
     def key(self):
         return bytes(self.encryption_key_)[:self.encryption_key_length]
 
+    def keys(self):
+        return self.key(), bytes(self.integrity_key_)[:self.integrity_key_length]
+
 
 class SaUpdate(ctypes.Structure):
     _fields_ = [("header", Header), ("spi", c_uint32), ("slot", c_uint32), ("inbound", c_uint8), ("encap", c_uint8),

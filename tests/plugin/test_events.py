@@ -133,7 +133,7 @@ def alerts(reader):
     (dict(esp="aes128gcm16-x25519"), dict(), PROPOSAL_MISMATCH_CHILD, PROPOSAL_MISMATCH_CHILD),
     (dict(remote_ts="10.9.0.0/16"), dict(), None, TS_MISMATCH),
     (dict(local_id="nobody.example"), dict(), LOCAL_AUTH_FAILED, None),
-    (dict(esp="aes256-sha256-x25519"), dict(esp="aes256-sha256-x25519"), None, INSTALL_FAILED),
+    (dict(esp="camellia256-sha256-x25519"), dict(esp="camellia256-sha256-x25519"), None, INSTALL_FAILED),
 ])
 def test_alerts_say_why(lab, connect, of_a, of_b, at_a, at_b):
     a, b = connect(lab.a), connect(lab.b)

@@ -3,11 +3,35 @@
 #include "vici-bridge/plugin/sa_message.h"
 
 #include <crypto/crypters/crypter.h>
+#include <crypto/signers/signer.h>
 #include <netinet/in.h>
 
 #include "vici-bridge/plugin/core.h"
 
-#define GCM_SALT_BYTES 4u  // RFC 4106, section 8.1
+// What the dataplane runs, by IKE's numbers (RFC 7296 section 3.3.2). Sizes of keys in bytes; those of
+// combined-mode ciphers include the salt: GCM and GMAC 4 (RFC 4106 section 8.1), CCM 3 (RFC 4309 section
+// 7.1), ChaCha20 4 (RFC 7634 section 3).
+#define KEY_SIZES 3
+static const struct {
+  uint16_t id;
+  bool combined;  // takes no integrity algorithm
+  size_t key_bytes[KEY_SIZES];
+} encryptions[] = {
+    {ENCR_AES_GCM_ICV16, true, {20, 28, 36}}, {ENCR_AES_GCM_ICV12, true, {20, 28, 36}},
+    {ENCR_AES_GCM_ICV8, true, {20, 28, 36}},  {ENCR_NULL_AUTH_AES_GMAC, true, {20, 28, 36}},
+    {ENCR_AES_CCM_ICV16, true, {19, 35, 35}}, {ENCR_AES_CCM_ICV12, true, {19, 35, 35}},
+    {ENCR_AES_CCM_ICV8, true, {19, 35, 35}},  {ENCR_CHACHA20_POLY1305, true, {36, 36, 36}},
+    {ENCR_AES_CBC, false, {16, 24, 32}},      {ENCR_NULL, false, {0, 0, 0}},
+};
+static const struct {
+  uint16_t id;
+  size_t key_bytes;
+} integrities[] = {
+    {AUTH_HMAC_SHA1_96, 20},
+    {AUTH_HMAC_SHA2_256_128, 32},
+    {AUTH_HMAC_SHA2_384_192, 48},
+    {AUTH_HMAC_SHA2_512_256, 64},
+};
 
 struct sp_address address_from_host(host_t* host) {
   struct sp_address address = {};
@@ -31,9 +55,28 @@ host_t* host_from_address(const struct sp_address* address) {
   }
 }
 
-static bool is_gcm_key(chunk_t key) {
-  size_t bytes = key.len - GCM_SALT_BYTES;
-  return key.len > GCM_SALT_BYTES && (bytes == 16 || bytes == 24 || bytes == 32);
+static bool integrity_fits(uint16_t id, chunk_t key) {
+  for (size_t i = 0; i < countof(integrities); i++) {
+    if (integrities[i].id == id) {
+      return key.len == integrities[i].key_bytes;
+    }
+  }
+  return false;
+}
+
+static bool algorithms_fit(const kernel_ipsec_add_sa_t* data) {
+  for (size_t i = 0; i < countof(encryptions); i++) {
+    if (encryptions[i].id != data->enc_alg) {
+      continue;
+    }
+    bool size_fits = false;
+    for (size_t k = 0; k < KEY_SIZES; k++) {
+      size_fits |= encryptions[i].key_bytes[k] == data->enc_key.len;
+    }
+    return size_fits &&
+           (encryptions[i].combined ? data->int_key.len == 0 : integrity_fits(data->int_alg, data->int_key));
+  }
+  return false;
 }
 
 static bool selectors_fit(linked_list_t* list) {
@@ -50,8 +93,8 @@ const char* sa_unsupported(const kernel_ipsec_sa_id_t* id, const kernel_ipsec_ad
   if (data->ipcomp != IPCOMP_NONE) {
     return "IPComp";
   }
-  if (data->enc_alg != ENCR_AES_GCM_ICV16 || !is_gcm_key(data->enc_key) || data->int_key.len) {
-    return "an algorithm other than AES-GCM-16 with 128, 192 or 256 bits";
+  if (!algorithms_fit(data)) {
+    return "an algorithm that the dataplane has not, or not with this key size or integrity";
   }
   if (!selectors_fit(data->src_ts) || !selectors_fit(data->dst_ts)) {
     return "more traffic selectors than it can hold";
@@ -126,7 +169,9 @@ struct sp_feed_sa* sa_message_create(const kernel_ipsec_sa_id_t* id, const kerne
   sa->encryption = data->enc_alg;
   sa->encryption_key_length = (uint16_t)data->enc_key.len;
   memcpy(sa->encryption_key, data->enc_key.ptr, data->enc_key.len);
-  sa->integrity = data->int_alg == AUTH_UNDEFINED ? 0 : data->int_alg;
+  sa->integrity = data->int_key.len ? data->int_alg : 0;
+  sa->integrity_key_length = (uint16_t)data->int_key.len;
+  memcpy(sa->integrity_key, data->int_key.ptr, data->int_key.len);
   sa->local = address_from_host(data->inbound ? id->dst : id->src);
   sa->remote = address_from_host(data->inbound ? id->src : id->dst);
   put_lifetimes(sa, data->lifetime);
