@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // libFuzzer: what a public port may bring as ESP, through the inbound steps: as it came, and once more as the
-// cleartext of a rightly sealed packet, so that what lies behind the integrity check is reached too.
+// cleartext of a rightly sealed packet, so that what lies behind the integrity check is reached too. The
+// input's first byte chooses algorithm, ESN and TOS.
 #include <rte_eal.h>
 
 #include <array>
@@ -22,7 +23,31 @@ using namespace sallyport::dataplane;
 
 constexpr uint16_t kRoom = 2048;
 constexpr uint32_t kSpi = 0x12300005;
-constexpr uint32_t kOuterBytes = 20, kEspBytes = 16, kIcvBytes = 16;  // IPv4; header and IV; ICV
+constexpr uint32_t kOuterBytes = 20, kEspHeaderBytes = 8;
+
+// One of each kind.
+struct Suite {
+  api::Algorithm algorithm;
+  api::Integrity integrity;
+};
+constexpr std::array kSuites = {
+    Suite{api::Algorithm::kAes128Gcm16, api::Integrity::kNone},
+    Suite{api::Algorithm::kAes128Cbc, api::Integrity::kHmacSha256_128},
+    Suite{api::Algorithm::kChaCha20Poly1305, api::Integrity::kNone},
+    Suite{api::Algorithm::kNull, api::Integrity::kHmacSha1_96},
+    Suite{api::Algorithm::kAes256Ccm8, api::Integrity::kNone},
+    Suite{api::Algorithm::kAes128Gmac, api::Integrity::kNone},
+    Suite{api::Algorithm::kAes256Gcm8, api::Integrity::kNone},
+    Suite{api::Algorithm::kAes256Cbc, api::Integrity::kHmacSha512_256},
+};
+
+// What the first byte says.
+struct Choice {
+  explicit Choice(uint8_t byte) : tos(byte & 3), esn((byte & 4) != 0), suite(kSuites[byte >> 3 & 7]) {}
+  uint8_t tos;
+  bool esn;
+  Suite suite;
+};
 
 void require(bool condition) {
   if (!condition) abort();
@@ -45,14 +70,17 @@ struct World {
     api::Selector selector{api::Family::kIpv4, 17, 1000, 2000, 0, {10}, {10, 255, 255, 255}};
     require(selectors.assign({&selector, 1}, {&selector, 1}) == api::Error::kNone);
   }
-  InboundSaPtr make_sa(bool esn, bool encap) {
+  InboundSaPtr make_sa(const Choice& choice, bool encap) {
+    const KeySizes sizes = key_sizes(choice.suite.algorithm, choice.suite.integrity);
     api::SetInboundSa message{};
     message.spi = kSpi;
     message.replay_window = 64;
-    message.esn = esn;
+    message.esn = choice.esn;
     message.encap = encap;
-    message.keys.algorithm = api::Algorithm::kAes128Gcm16;
-    message.keys.key_bytes = 20;
+    message.keys.algorithm = choice.suite.algorithm;
+    message.keys.integrity = choice.suite.integrity;
+    message.keys.key_bytes = sizes.key_bytes;
+    message.keys.integrity_key_bytes = sizes.integrity_key_bytes;
     message.local.family = message.remote.family = api::Family::kIpv4;
     InboundSaPtr sa;
     row.spi = 0;
@@ -106,7 +134,7 @@ rte_mbuf* packet_of_size(size_t bytes) {
 }
 
 // The input as a whole packet, outer header included; as the path does, only where that header is right.
-void as_it_came(const uint8_t* data, size_t size, bool esn) {
+void as_it_came(const uint8_t* data, size_t size, const Choice& choice) {
   if (size > kRoom || check_ipv4(data, static_cast<uint32_t>(size)) != kKeep) return;
   const auto& outer = *reinterpret_cast<const rte_ipv4_hdr*>(data);
   const bool encap = outer.next_proto_id == 17;
@@ -114,31 +142,35 @@ void as_it_came(const uint8_t* data, size_t size, bool esn) {
   if (total_bytes < offset) return;
   rte_mbuf* packet = packet_of_size(total_bytes);
   std::memcpy(rte_pktmbuf_mtod(packet, void*), data, total_bytes);
-  const InboundSaPtr sa = world().make_sa(esn, encap);
+  const InboundSaPtr sa = world().make_sa(choice, encap);
   run(packet, *sa, static_cast<uint16_t>(offset));
 }
 
 // The input as the text behind the IV, its last two bytes pad length and next header, under a right ICV.
-void sealed(const uint8_t* data, size_t size, uint8_t tos) {
-  const size_t text_bytes = size & ~size_t{3};
-  if (text_bytes < 4 || text_bytes > kRoom - kOuterBytes - kEspBytes - kIcvBytes) return;
-  rte_mbuf* packet = packet_of_size(kOuterBytes + kEspBytes + text_bytes + kIcvBytes);
+void sealed(const uint8_t* data, size_t size, const Choice& choice) {
+  const EspShape shape = esp_shape(choice.suite.algorithm, choice.suite.integrity);
+  const size_t head_bytes = kOuterBytes + kEspHeaderBytes + shape.iv_bytes;
+  const size_t text_bytes = size & ~size_t{shape.align_bytes - 1u};
+  if (text_bytes < shape.align_bytes || text_bytes > kRoom - head_bytes - shape.icv_bytes) return;
+  rte_mbuf* packet = packet_of_size(head_bytes + text_bytes + shape.icv_bytes);
   auto* start = rte_pktmbuf_mtod(packet, uint8_t*);
-  std::memset(start, 0, kOuterBytes + kEspBytes);
+  std::memset(start, 0, head_bytes);
   start[0] = 0x45;
-  start[1] = tos;
+  start[1] = choice.tos;
   start[9] = 50;
-  const std::array<uint8_t, 8> aad = {0x12, 0x30, 0, 5, 0, 0, 0, 1};
-  std::memcpy(start + kOuterBytes, aad.data(), aad.size());
-  std::memcpy(start + kOuterBytes + kEspBytes, data, text_bytes);
-  const InboundSaPtr sa = world().make_sa(false, false);
+  const std::array<uint8_t, 8> header = {0x12, 0x30, 0, 5, 0, 0, 0, 1};
+  const std::array<uint8_t, 12> aad = {0x12, 0x30, 0, 5, 0, 0, 0, choice.esn ? uint8_t{0} : uint8_t{1},
+                                       0,    0,    0, 1};
+  std::memcpy(start + kOuterBytes, header.data(), header.size());
+  std::memcpy(start + head_bytes, data, text_bytes);
+  const InboundSaPtr sa = world().make_sa(choice, false);
   std::array<CryptoJob, 1> jobs{};
   jobs[0].key = &sa->key;
-  jobs[0].text = start + kOuterBytes + kEspBytes;
+  jobs[0].text = start + head_bytes;
   jobs[0].text_bytes = static_cast<uint32_t>(text_bytes);
-  jobs[0].aad_bytes = 8;
+  jobs[0].aad_bytes = choice.esn ? 12 : 8;
   jobs[0].algorithm = sa->algorithm;
-  std::memcpy(jobs[0].aad.data(), aad.data(), aad.size());
+  std::memcpy(jobs[0].aad.data(), aad.data(), jobs[0].aad_bytes);
   world().engine->encrypt(jobs);
   require(jobs[0].ok);
   run(packet, *sa, kOuterBytes);
@@ -149,8 +181,9 @@ void sealed(const uint8_t* data, size_t size, uint8_t tos) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 1) return 0;
-  as_it_came(data + 1, size - 1, (data[0] & 4) != 0);
-  sealed(data + 1, size - 1, data[0] & 3);
+  const Choice choice(data[0]);
+  as_it_came(data + 1, size - 1, choice);
+  sealed(data + 1, size - 1, choice);
   require(rte_mempool_avail_count(world().pool) == 63);
   return 0;
 }
