@@ -32,14 +32,9 @@ uint8_t* find_mss(uint8_t* tcp, uint32_t header_bytes) {
   return nullptr;
 }
 
-}  // namespace
-
-bool clamp_tcp_mss(rte_ipv4_hdr& header, uint16_t mss_bytes) {
-  if (header.next_proto_id != IPPROTO_TCP || ipv4_is_fragment(header)) return false;
-  const uint32_t ip_bytes = ipv4_header_bytes(header);
-  const uint32_t payload_bytes = ipv4_total_bytes(header) - ip_bytes;
+// `bytes`: the TCP header, `payload_bytes` from there to the packet's end.
+bool clamp_segment(uint8_t* bytes, uint32_t payload_bytes, uint16_t mss_bytes) {
   if (payload_bytes < sizeof(rte_tcp_hdr)) return false;
-  auto* bytes = reinterpret_cast<uint8_t*>(&header) + ip_bytes;
   auto* tcp = reinterpret_cast<rte_tcp_hdr*>(bytes);
   if ((tcp->tcp_flags & RTE_TCP_SYN_FLAG) == 0) return false;
   const uint32_t tcp_bytes = (tcp->data_off >> 4) * 4u;
@@ -57,6 +52,24 @@ bool clamp_tcp_mss(rte_ipv4_hdr& header, uint16_t mss_bytes) {
   const uint16_t new_word = odd ? rte_bswap16(mss_bytes) : mss_bytes;
   tcp->cksum = rte_cpu_to_be_16(update_checksum(rte_be_to_cpu_16(tcp->cksum), old_word, new_word));
   return true;
+}
+
+}  // namespace
+
+bool clamp_tcp_mss(rte_ipv4_hdr& header, uint16_t mss_bytes) {
+  if (header.next_proto_id != IPPROTO_TCP || ipv4_is_fragment(header)) return false;
+  const uint32_t ip_bytes = ipv4_header_bytes(header);
+  auto* bytes = reinterpret_cast<uint8_t*>(&header) + ip_bytes;
+  return clamp_segment(bytes, ipv4_total_bytes(header) - ip_bytes, mss_bytes);
+}
+
+bool clamp_tcp_mss(rte_ipv6_hdr& header, uint16_t mss_bytes) {
+  const std::span packet(reinterpret_cast<uint8_t*>(&header), ipv6_total_bytes(header));
+  Ipv6Transport transport;
+  if (find_transport(packet, transport) != kKeep || transport.protocol != IPPROTO_TCP || transport.fragment)
+    return false;
+  const auto segment = packet.subspan(transport.offset_bytes);
+  return clamp_segment(segment.data(), static_cast<uint32_t>(segment.size()), mss_bytes);
 }
 
 }  // namespace sallyport::dataplane

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "dataplane/packet/ipv4.h"
+#include "dataplane/packet/ipv6.h"
 
 namespace sallyport::dataplane {
 
@@ -26,10 +27,16 @@ inline bool is_tcp_syn(const rte_ipv4_hdr& header) {
 // whose MSS option is larger than `mss_bytes` changes, its checksum with it. A malformed option list is left
 // as it is. True where something changed.
 bool clamp_tcp_mss(rte_ipv4_hdr& header, uint16_t mss_bytes);
+// As above, for a packet that has passed check_ipv6; TCP may lie behind extension headers.
+bool clamp_tcp_mss(rte_ipv6_hdr& header, uint16_t mss_bytes);
 
 // The MSS for an IPv4 packet of this MTU: 20 bytes of IPv4 and 20 of TCP less.
 inline uint16_t tcp_mss_for_ipv4(uint16_t mtu_bytes) {
   return mtu_bytes > 40 ? mtu_bytes - 40 : 0;
+}
+// For IPv6: 40 bytes of IPv6 and 20 of TCP less.
+inline uint16_t tcp_mss_for_ipv6(uint16_t mtu_bytes) {
+  return mtu_bytes > 60 ? mtu_bytes - 60 : 0;
 }
 
 }  // namespace sallyport::dataplane
