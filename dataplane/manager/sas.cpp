@@ -159,11 +159,12 @@ Failure Sas::install(const api::SetInboundSa& message, uint32_t slot) {
   auto record = std::make_unique<InboundRecord>(message);
   const auto error = record->selectors.assign(api::local_selectors(message), api::remote_selectors(message));
   if (error != api::Error::kNone)
-    return {error, fmt::format("SA {:08x}: no IPv4 traffic selector on a side", message.spi)};
+    return {error,
+            fmt::format("SA {:08x}: no address family has traffic selectors on both sides", message.spi)};
   const auto refusal = create_inbound_sa(message, state_.inbound()[slot], engine_, any_socket(), record->sa);
   if (refusal.error != api::Error::kNone)
     return {refusal.error, fmt::format("inbound SA {:08x}: {}", message.spi, refusal.text)};
-  if (!record->selectors.any()) record->sa->selectors = &record->selectors;
+  if (!record->selectors.any_ipv4()) record->sa->selectors = &record->selectors;
   record->sa->vrf_id = static_cast<uint8_t>(context_.world.tunnels.at(message.tunnel_id)->vrf_id);
   context_.world.inbound_sas.publish(slot, record->sa.get());
   context_.references.add(ObjectKind::kTunnel, message.tunnel_id);
@@ -197,7 +198,8 @@ Failure Sas::install(const api::SetOutboundSa& message) {
   auto record = std::make_unique<OutboundRecord>(message);
   auto error = record->selectors.assign(api::local_selectors(message), api::remote_selectors(message));
   if (error != api::Error::kNone)
-    return {error, fmt::format("SA {:08x}: no IPv4 traffic selector on a side", message.spi)};
+    return {error,
+            fmt::format("SA {:08x}: no address family has traffic selectors on both sides", message.spi)};
   OuterHeader outer;
   error = make_outer_header(endpoints_of(message), tunnels_.policy(message.tunnel_id), outer);
   if (error != api::Error::kNone)
@@ -207,7 +209,7 @@ Failure Sas::install(const api::SetOutboundSa& message) {
       create_outbound_sa(message, state_.outbound()[message.slot], outer, engine_, any_socket(), record->sa);
   if (refusal.error != api::Error::kNone)
     return {refusal.error, fmt::format("outbound SA {:08x}: {}", message.spi, refusal.text)};
-  if (!record->selectors.any()) record->sa->selectors = &record->selectors;
+  if (!record->selectors.any_ipv4()) record->sa->selectors = &record->selectors;
   context_.world.outbound_sas.publish(message.slot, record->sa.get());
   context_.references.add(ObjectKind::kTunnel, message.tunnel_id);
   link_to_tunnel(*record);
