@@ -12,6 +12,7 @@
 #include <cstring>
 #include <string>
 
+#include "dataplane/packet/addresses.h"
 #include "dataplane/packet/ethernet.h"
 #include "dataplane/packet/ipv4.h"
 
@@ -172,7 +173,7 @@ void PathRig::add_neighbour(uint32_t id, const RingPort& port, uint32_t own_addr
   auto neighbour = std::make_unique<Neighbour>();
   neighbour->id = id;
   neighbour->port_id = port.port.id;
-  neighbour->address_be = rte_cpu_to_be_32(own_address);
+  neighbour->address = to_address(rte_cpu_to_be_32(own_address));
   neighbour->resolved = true;
   neighbour->rewrite = make_ethernet_rewrite(mac_of(0x80 + id), port.port.mac, RTE_ETHER_TYPE_IPV4);
   world_.neighbours.publish(id, neighbour.get());

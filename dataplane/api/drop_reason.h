@@ -54,7 +54,8 @@ namespace sallyport::api {
     "From a public mirror, but neither ARP, ND, ICMP nor IKE from its own address")                         \
   X(kMirrorAbsent, "mirror_absent", "For the gateway itself, but the mirror device is not set up")          \
   X(kLinkDown, "link_down", "The port's link is down, or the port was removed")                             \
-  X(kIpv6Unsupported, "ipv6_unsupported", "IPv6 is not carried")                                            \
+  X(kIpv6Scope, "ipv6_scope",                                                                               \
+    "IPv6 that must not leave its link: link-local, unspecified or loopback address, or ND")                \
   X(kCleartextPublic, "cleartext_public", "Cleartext from outside to an address that must be protected")    \
   X(kCryptoFailed, "crypto_failed", "The crypto library refused the packet")                                \
   X(kNoRoom, "no_room", "The packet buffer has no room for what ESP adds, or can't be written in place")    \

@@ -17,24 +17,26 @@
 
 namespace sallyport::dataplane {
 
-// One packet of a burst. On the way in its data starts at the outer IPv4 header, which has passed check_ipv4
-// and is no fragment, and ends with the outer packet (no link-layer padding); on the way out it starts at the
-// inner IPv4 header and ends with the inner packet. The buffer can be exchanged for another where it was
-// shared or segmented; in any case `packet` is the one to forward or free.
+// One packet of a burst. On the way in its data starts at the outer IP header, which has passed check_ipv4 or
+// check_ipv6 and is no fragment, and ends with the outer packet (no link-layer padding); on the way out it
+// starts at the inner IP header and ends with the inner packet. The buffer can be exchanged for another where
+// it was shared or segmented; in any case `packet` is the one to forward or free.
 struct DecapPacket {
   rte_mbuf* packet;
   InboundSa* sa;
-  // Of the ESP header from the data's start: IPv4 header, and UDP header where the packet has one. Both forms
-  // are taken whichever the SA sends (RFC 7296 section 2.23).
+  // Of the ESP header from the data's start: IP header with its extensions, and UDP header where the packet
+  // has one. Both forms, and both families, are taken whichever the SA sends (RFC 7296 section 2.23).
   uint16_t esp_offset;
-  uint8_t outer_tos;     // set by prepare_decapsulation
-  uint64_t sequence;     // set by prepare_decapsulation
-  api::DropReason drop;  // in: those that are not kKeep are passed over; out: why not to forward
+  uint8_t outer_tos;  // set by prepare_decapsulation
+  uint64_t sequence;  // set by prepare_decapsulation
+  // In: those that are not kKeep are passed over. Out: why not to forward; kKeepIpv6: to be forwarded, and
+  // the inner packet is IPv6.
+  api::DropReason drop;
 };
 
 namespace esp_detail {
 
-inline constexpr uint8_t kNextHeaderTunnel = 4, kNextHeaderDummy = 59;
+inline constexpr uint8_t kIpv4InEsp = 4, kIpv6InEsp = 41, kNextHeaderDummy = 59;
 // What the device said about the outer packet is not true of the inner one.
 inline constexpr uint64_t kOuterFlags =
     RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_RSS_HASH;
@@ -66,6 +68,11 @@ inline void fill_job(CryptoJob& job, const InboundSa& sa, uint64_t sequence, uin
   std::memcpy(job.aad.data() + 8, &low_be, 4);
 }
 
+// The TOS byte or traffic class of an IP header.
+inline uint8_t outer_class(const uint8_t* header) {
+  return header[0] >> 4 == 6 ? static_cast<uint8_t>(header[0] << 4 | header[1] >> 4) : header[1];
+}
+
 [[gnu::always_inline]] inline api::DropReason open(DecapPacket& item, CryptoJob& job) {
   const InboundSa& sa = *item.sa;
   const EspShape shape = sa.shape;
@@ -89,7 +96,7 @@ inline void fill_job(CryptoJob& job, const InboundSa& sa, uint64_t sequence, uin
   const uint32_t low = rte_be_to_cpu_32(static_cast<uint32_t>(header >> 32));
   const uint64_t sequence = sa.esn ? sa.window.infer_esn(low) : low;
   item.sequence = sequence;
-  item.outer_tos = reinterpret_cast<const rte_ipv4_hdr*>(start)->type_of_service;
+  item.outer_tos = item.esp_offset == sizeof(rte_ipv4_hdr) ? start[1] : outer_class(start);
   if (!sa.window.check_replay(sequence)) [[unlikely]] {
     increment(sa.row->replayed);
     return api::DropReason::kReplay;
@@ -109,6 +116,19 @@ inline void fill_job(CryptoJob& job, const InboundSa& sa, uint64_t sequence, uin
   return kKeep;
 }
 
+// Leaves the packet with its inner one alone.
+inline void expose_inner(rte_mbuf* packet, const uint8_t* inner, uint32_t inner_bytes) {
+  packet->data_off = static_cast<uint16_t>(inner - static_cast<uint8_t*>(packet->buf_addr));
+  packet->data_len = static_cast<uint16_t>(inner_bytes);
+  packet->pkt_len = inner_bytes;
+  packet->ol_flags &= ~kOuterFlags;
+  packet->packet_type = 0;
+}
+
+// The rest of `strip` where the payload is not IPv4: kKeepIpv6, or why it is dropped.
+[[gnu::noinline]] api::DropReason strip_other(DecapPacket& item, uint8_t* payload, uint32_t payload_bytes,
+                                              uint8_t next_header);
+
 // RFC 4303 section 3.4.4.1 steps after verification: trailer, next header, TFC padding, inner header.
 [[gnu::always_inline]] inline api::DropReason strip(DecapPacket& item, const CryptoJob& job,
                                                     InboundTally& tally) {
@@ -121,20 +141,14 @@ inline void fill_job(CryptoJob& job, const InboundSa& sa, uint64_t sequence, uin
   const uint32_t payload_bytes = text_bytes - kEspTrailerBytes - pad_bytes;
   if (const api::DropReason drop = tally.count(payload_bytes); drop != kKeep) [[unlikely]]
     return drop;
-  if (next_header != kNextHeaderTunnel || (payload_bytes > 0 && text[0] >> 4 != 4)) [[unlikely]] {
-    return next_header == kNextHeaderDummy ? api::DropReason::kDummy : api::DropReason::kNextHeader;
-  }
+  if (next_header != kIpv4InEsp || (payload_bytes > 0 && text[0] >> 4 != 4)) [[unlikely]]
+    return strip_other(item, text, payload_bytes, next_header);
   if (check_ipv4(text, payload_bytes) != kKeep) [[unlikely]]
     return api::DropReason::kInnerBadHeader;
 
   auto& inner = *reinterpret_cast<rte_ipv4_hdr*>(text);
   const uint32_t inner_bytes = ipv4_total_bytes(inner);
-  rte_mbuf* packet = item.packet;
-  packet->data_off = static_cast<uint16_t>(text - static_cast<uint8_t*>(packet->buf_addr));
-  packet->data_len = static_cast<uint16_t>(inner_bytes);
-  packet->pkt_len = inner_bytes;
-  packet->ol_flags &= ~kOuterFlags;
-  packet->packet_type = 0;
+  expose_inner(item.packet, text, inner_bytes);
   if (ecn_of(inner.type_of_service) == ecn_of(item.outer_tos)) [[likely]]
     return kKeep;
   return merge_ecn(inner, item.outer_tos);

@@ -1,8 +1,57 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// ESP tunnel mode outbound, the cold part. Worker threads.
+// ESP tunnel mode outbound, what is not IPv4 in IPv4 and has room. Worker threads.
 #include "dataplane/esp/encapsulate.h"
 
-namespace sallyport::dataplane::esp_detail {
+#include "dataplane/packet/ipv6.h"
+
+namespace sallyport::dataplane {
+
+namespace esp_detail {
+
+namespace {
+
+constexpr uint8_t kNextHeaderIpv6 = 41;
+
+bool is_ipv6(const uint8_t* header) {
+  return header[0] >> 4 == 6;
+}
+
+uint8_t class_of(const uint8_t* inner) {
+  return is_ipv6(inner) ? traffic_class(*reinterpret_cast<const rte_ipv6_hdr*>(inner)) : inner[1];
+}
+
+// What an IPv4 outer header inherits of an IPv6 packet: its traffic class, and that no router may fragment
+// it.
+uint64_t first_as_ipv4(const uint8_t* inner) {
+  rte_ipv4_hdr header{};
+  header.type_of_service = class_of(inner);
+  header.fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
+  return load_first(reinterpret_cast<const uint8_t*>(&header));
+}
+
+// RFC 4301 section 5.1.2.2 and RFC 6040 section 4.1, normal mode. The UDP checksum stays zero, which is what
+// RFC 3948 section 2.2 asks of IPv4 and RFC 6935 section 5 allows over IPv6 to a tunnel protocol: RFC 6936
+// section 5 asks that a packet that went astray does no harm, and here the ICV tells; nothing but the SPI
+// chooses the SA, and the addresses are followed only when it was right. Whatever checksum comes is accepted.
+void write_ipv6_outer(uint8_t* start, const OuterHeader& outer, uint32_t total_bytes, uint8_t inner_class) {
+  rte_ipv6_hdr ip{};
+  set_traffic_class(ip, inner_class);
+  uint64_t first;
+  std::memcpy(&first, &ip, sizeof first);
+  first = (first & outer.inherited_mask) | outer.fixed_bits;
+  std::memcpy(&ip, &first, sizeof first);
+  const uint32_t payload_bytes = total_bytes - uint32_t{sizeof ip};
+  ip.payload_len = rte_cpu_to_be_16(static_cast<uint16_t>(payload_bytes));
+  std::memcpy(start, &ip, sizeof first);
+  std::memcpy(start + sizeof first, outer.bytes.data(), outer.bytes.size());
+  if (!outer.encap) return;
+  rte_udp_hdr udp{};
+  std::memcpy(&udp, &outer.ports, sizeof outer.ports);
+  udp.dgram_len = ip.payload_len;
+  std::memcpy(start + sizeof ip, &udp, sizeof udp);
+}
+
+}  // namespace
 
 [[gnu::cold]] Exchanged make_room(rte_mbuf* packet, uint32_t head_bytes, uint32_t tail_bytes) {
   rte_mbuf* copy = make_private_linear(packet);
@@ -10,4 +59,41 @@ namespace sallyport::dataplane::esp_detail {
   return {copy, has_room(copy, head_bytes, tail_bytes) ? kKeep : api::DropReason::kNoRoom};
 }
 
-}  // namespace sallyport::dataplane::esp_detail
+}  // namespace esp_detail
+
+api::DropReason prepare_ipv6_encapsulation(rte_mbuf*& packet, const OutboundSa& sa, uint64_t sequence,
+                                           CryptoJob& job) {
+  using namespace esp_detail;
+  const EspShape shape = sa.shape;
+  const OuterHeader& outer = *sa.outer.load(std::memory_order_acquire);
+  const bool outer_ipv6 = outer.family == api::Family::kIpv6;
+  const uint32_t inner_bytes = rte_pktmbuf_pkt_len(packet);
+  const uint32_t pad_bytes = esp_pad_bytes(inner_bytes, shape);
+  const uint32_t head_bytes = outer.size_bytes + kEspHeaderBytes + shape.iv_bytes;
+  const uint32_t tail_bytes = pad_bytes + kEspTrailerBytes + shape.icv_bytes;
+  const uint32_t total_bytes = head_bytes + inner_bytes + tail_bytes;
+  if (total_bytes > UINT16_MAX) return api::DropReason::kNoRoom;
+  if (!is_private_linear(packet) || !has_room(packet, head_bytes, tail_bytes)) {
+    const Exchanged exchanged = make_room(packet, head_bytes, tail_bytes);
+    packet = exchanged.packet;
+    if (exchanged.drop != kKeep) return exchanged.drop;
+  }
+
+  auto* inner = rte_pktmbuf_mtod(packet, uint8_t*);
+  uint8_t* start = inner - head_bytes;
+  packet->data_off = static_cast<uint16_t>(packet->data_off - head_bytes);
+  packet->data_len = static_cast<uint16_t>(total_bytes);
+  packet->pkt_len = total_bytes;
+  fill_job(job, sa, sequence, start + outer.size_bytes, inner_bytes + pad_bytes + kEspTrailerBytes);
+  if (outer_ipv6) {
+    write_ipv6_outer(start, outer, total_bytes, class_of(inner));
+  } else {
+    write_outer(start, outer, total_bytes, is_ipv6(inner) ? first_as_ipv4(inner) : load_first(inner),
+                sequence);
+  }
+  write_trailer(inner + inner_bytes, pad_bytes);
+  if (is_ipv6(inner)) inner[inner_bytes + pad_bytes + 1] = kNextHeaderIpv6;
+  return outer_ipv6 ? kKeepIpv6 : kKeep;
+}
+
+}  // namespace sallyport::dataplane

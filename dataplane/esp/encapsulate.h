@@ -124,11 +124,16 @@ Exchanged make_room(rte_mbuf* packet, uint32_t head_bytes, uint32_t tail_bytes);
 
 }  // namespace esp_detail
 
+// prepare_encapsulation, as below, where the inner packet is IPv6, the outer one, or both.
+[[gnu::noinline]] api::DropReason prepare_ipv6_encapsulation(rte_mbuf*& packet, const OutboundSa& sa,
+                                                             uint64_t sequence, CryptoJob& job);
+
 // Writes padding, trailer, ESP header, IV and outer headers around the packet and fills its job. On the way
 // in the packet's data starts at the inner IPv4 header, which has passed check_ipv4, and ends with the inner
-// packet (no link-layer padding); on the way out it starts at the outer IPv4 header, to be sent once the job
-// is done. `sequence` is from assign_sequence. kKeep, or kNoRoom: the job isn't filled. The buffer can be
-// exchanged for another where it was shared or segmented; in any case `packet` is the one to send or free.
+// packet (no link-layer padding); on the way out it starts at the outer IP header, to be sent once the job
+// is done. `sequence` is from assign_sequence. kKeep; kKeepIpv6 where the outer packet is IPv6; or kNoRoom:
+// the job isn't filled. The buffer can be exchanged for another where it was shared or segmented; in any case
+// `packet` is the one to send or free.
 //
 // Reads all it needs before it writes: the compiler can't know that headers and SA don't overlap.
 [[gnu::always_inline]] inline api::DropReason prepare_encapsulation(rte_mbuf*& packet, const OutboundSa& sa,
@@ -137,6 +142,8 @@ Exchanged make_room(rte_mbuf* packet, uint32_t head_bytes, uint32_t tail_bytes);
   const EspShape shape = sa.shape;
   const OuterHeader& outer = *sa.outer.load(std::memory_order_acquire);
   const uint32_t outer_bytes = outer.size_bytes;
+  if (outer_bytes >= sizeof(rte_ipv6_hdr)) [[unlikely]]
+    return prepare_ipv6_encapsulation(packet, sa, sequence, job);
   const uint32_t inner_bytes = rte_pktmbuf_pkt_len(packet);
   const uint32_t pad_bytes = esp_pad_bytes(inner_bytes, shape);
   const uint32_t head_bytes = outer_bytes + kEspHeaderBytes + shape.iv_bytes;

@@ -18,13 +18,14 @@ struct FibConfig {
   uint32_t vrf_id;
   uint32_t max_routes = 65536;  // 8 bytes each
   uint32_t tbl8s = 4096;        // 1 KiB each: one for every /24 that holds something longer than a /24
+  uint32_t ipv6_nodes = 65536;  // Ipv6Fib::kNodeBytes each, taken as routes need them
   int socket_id = -1;           // SOCKET_ID_ANY
   rte_rcu_qsbr* qsbr =
       nullptr;  // what the looking-up workers report to; without it, no lookup while removing
 };
 
-// Bytes a table takes from the EAL's memory: 64 MiB for the first 24 bits, and what the configuration adds
-// (68.5 MiB with the defaults above). Add 1 MiB of slack for the allocator.
+// Bytes an IPv4 table takes from the EAL's memory: 64 MiB for the first 24 bits, and what the configuration
+// adds (68.5 MiB with the defaults above). Add 1 MiB of slack for the allocator.
 constexpr uint64_t fib_memory_bytes(const FibConfig& config) {
   return (uint64_t{4} << 24) + uint64_t{config.tbl8s} * 1024 + uint64_t{config.max_routes} * 8;
 }

@@ -60,7 +60,7 @@ Ipv6Fib::~Ipv6Fib() {
 }
 
 Ipv6Fib::Node* Ipv6Fib::make_node() {
-  if (nodes_ == config_.tbl8s) return nullptr;
+  if (nodes_ == config_.ipv6_nodes) return nullptr;
   void* memory = rte_zmalloc_socket("fib6", sizeof(Node), RTE_CACHE_LINE_SIZE, config_.socket_id);
   if (memory == nullptr) return nullptr;
   ++nodes_;

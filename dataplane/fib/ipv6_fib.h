@@ -25,7 +25,7 @@ class Ipv6Fib {
   // Of DPDK's memory, for each 8 bits of a prefix beyond the first 8 that no other route shares.
   static constexpr uint32_t kNodeBytes = 4096;
 
-  // Of the configuration: max_routes, tbl8s as the number of nodes, socket_id, qsbr. nullptr when the EAL has
+  // Of the configuration: max_routes, ipv6_nodes, socket_id, qsbr. nullptr when the EAL has
   // not enough memory left for the first node.
   static std::unique_ptr<Ipv6Fib> create(const FibConfig& config);
   ~Ipv6Fib();

@@ -39,7 +39,8 @@ bool install(uint16_t port, const Rules& rules, std::string& refusal) {
 
 }  // namespace
 
-EspSteering steer_esp(uint16_t port, uint16_t workers, EspCarrier carrier, bool spi_hashed) {
+EspSteering steer_esp(uint16_t port, uint16_t workers, api::Family family, EspCarrier carrier,
+                      bool spi_hashed) {
   EspSteering result;
   if (workers < 2) return result;
   constexpr std::array kFragments = {Fragments::kExcluded, Fragments::kUnmentioned};
@@ -47,7 +48,7 @@ EspSteering steer_esp(uint16_t port, uint16_t workers, EspCarrier carrier, bool 
     for (const auto fragments : kFragments) {
       Rules rules;
       for (const auto& home : homes)
-        rules.emplace_back(home, carrier, fragments);
+        rules.emplace_back(home, family, carrier, fragments);
       if (install(port, rules, result.refusal)) return {EspSpread::kHome, {}};
     }
   if (spi_hashed) {
@@ -57,7 +58,7 @@ EspSteering steer_esp(uint16_t port, uint16_t workers, EspCarrier carrier, bool 
   std::string ignored;  // the refusal of the better rules says enough
   for (const auto fragments : kFragments) {
     Rules rules;
-    rules.emplace_back(carrier, fragments);
+    rules.emplace_back(family, carrier, fragments);
     if (install(port, rules, ignored)) {
       result.how = EspSpread::kBySpi;
       return result;

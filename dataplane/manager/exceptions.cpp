@@ -16,11 +16,12 @@ std::span<const uint8_t> data_of(const rte_mbuf& packet) {
   return {rte_pktmbuf_mtod(&packet, const uint8_t*), packet.data_len};
 }
 
-api::Address address_of(uint32_t address_be) {
-  api::Address address{};
-  address.family = api::Family::kIpv4;
-  std::memcpy(address.bytes.data(), &address_be, sizeof address_be);
-  return address;
+// What a neighbour was waited for with goes to one worker, so that it stays in order.
+uint32_t worker_for(const api::Address& next_hop, uint32_t workers) {
+  uint32_t sum = 0;
+  for (const uint8_t byte : next_hop.bytes)
+    sum += byte;
+  return sum % workers;
 }
 
 }  // namespace
@@ -75,28 +76,29 @@ void Exceptions::hold(rte_mbuf* packet, uint64_t now_ns) {
   const Neighbour* neighbour = parts_.context.world.neighbours.at(meta.neighbour_id);
   if (neighbour != nullptr && neighbour->resolved) {
     meta_of(packet).kind = MetaKind::kInjectNeighbour;
-    return inject(meta.next_hop_be % parts_.rings.workers(), packet);
+    return inject(worker_for(meta.next_hop, parts_.rings.workers()), packet);
   }
-  if (!hold_queue_.hold({meta.port_id, meta.next_hop_be}, packet, now_ns)) return;
+  if (!hold_queue_.hold({meta.port_id, meta.next_hop}, packet, now_ns)) return;
   auto event = make_message<api::NeighbourWanted>(api::Type::kNeighbourWanted, 0);
   event.port_id = meta.port_id;
-  event.address = address_of(meta.next_hop_be);
+  event.address = meta.next_hop;
   parts_.context.send_event(std::as_bytes(std::span(&event, 1)));
 }
 
 void Exceptions::neighbour_resolved(const api::SetNeighbour& neighbour) {
   if (neighbour.mac == api::Mac{}) return;
-  const uint32_t address_be = ipv4_be(neighbour.address);
-  for (rte_mbuf* packet : hold_queue_.release({neighbour.port_id, address_be})) {
+  for (rte_mbuf* packet : hold_queue_.release({neighbour.port_id, neighbour.address})) {
     PacketMeta& meta = meta_of(packet);
     meta.kind = MetaKind::kInjectNeighbour;
     meta.neighbour_id = neighbour.neighbour_id;
-    inject(address_be % parts_.rings.workers(), packet);
+    inject(worker_for(neighbour.address, parts_.rings.workers()), packet);
   }
 }
 
 void Exceptions::learn_path_mtu(const rte_mbuf& packet, uint64_t now_ns) {
-  const auto quoted = read_fragmentation_needed(data_of(packet));
+  const auto bytes = data_of(packet);
+  const bool is_ipv6 = !bytes.empty() && bytes[0] >> 4 == 6;
+  const auto quoted = is_ipv6 ? read_packet_too_big(bytes) : read_fragmentation_needed(bytes);
   if (!quoted) return;
   const uint32_t tunnel_id = parts_.sas.tunnel_of(*quoted);
   if (tunnel_id != api::kNone) parts_.tunnels.learn_path_mtu(tunnel_id, quoted->mtu_bytes, now_ns);
@@ -152,7 +154,7 @@ void Exceptions::tell(const WorkerEvent& event) {
     auto message = make_message<api::PeerMoved>(api::Type::kPeerMoved, 0);
     message.slot = event.slot;
     message.spi = event.spi;
-    message.remote = address_of(event.remote_be);
+    message.remote = event.remote;
     message.remote_port = event.remote_port;
     parts_.context.send_event(std::as_bytes(std::span(&message, 1)));
   } else if (event.kind == EventKind::kSaExpired) {

@@ -8,9 +8,11 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <tuple>
 #include <vector>
 
 #include "dataplane/api/drop_reason.h"
+#include "dataplane/api/messages.h"
 
 namespace sallyport::dataplane {
 
@@ -21,8 +23,11 @@ inline constexpr uint64_t kAskAgainNs = 1'000'000'000;
 
 struct NextHopKey {
   uint32_t port_id;
-  uint32_t address_be;
-  auto operator<=>(const NextHopKey&) const = default;
+  api::Address address;
+  auto operator<=>(const NextHopKey& other) const {
+    return std::tie(port_id, address.family, address.bytes) <=>
+           std::tie(other.port_id, other.address.family, other.address.bytes);
+  }
 };
 
 class HoldQueue {

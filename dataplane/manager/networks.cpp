@@ -10,8 +10,22 @@
 namespace sallyport::dataplane {
 namespace {
 
+bool is_ipv4(const api::Prefix& prefix) {
+  return prefix.address.family == api::Family::kIpv4;
+}
+
 uint32_t host_order(const api::Address& address) {
   return rte_be_to_cpu_32(ipv4_be(address));
+}
+
+FibResult add(Vrf& vrf, const api::Prefix& prefix, uint32_t group_id) {
+  return is_ipv4(prefix) ? vrf.fib4->add(host_order(prefix.address), prefix.length, group_id)
+                         : vrf.fib6->add(prefix.address.bytes, prefix.length, group_id);
+}
+
+FibResult remove(Vrf& vrf, const api::Prefix& prefix) {
+  return is_ipv4(prefix) ? vrf.fib4->remove(host_order(prefix.address), prefix.length)
+                         : vrf.fib6->remove(prefix.address.bytes, prefix.length);
 }
 
 Failure to_failure(FibResult result, const api::Prefix& prefix) {
@@ -48,7 +62,8 @@ Failure Networks::set_vrf(const api::SetVrf& message) {
       fib_config_for(message.vrf_id, context_.world.inbound_sas.slots(), context_.world.qsbr());
   vrf->id = message.vrf_id;
   vrf->fib4 = Ipv4Fib::create(config);
-  if (!vrf->fib4)
+  vrf->fib6 = Ipv6Fib::create(config);
+  if (!vrf->fib4 || !vrf->fib6)
     return {api::Error::kExhausted, "virtual network " + std::string(text_of(message.name)) +
                                         ": its route table takes " +
                                         std::to_string((fib_memory_bytes(config) >> 20) + 1) +
@@ -74,8 +89,11 @@ Failure Networks::delete_vrf(uint32_t id) {
   return success();
 }
 
+Networks::RouteKey Networks::key_of(uint32_t vrf_id, const api::Prefix& prefix) {
+  return {vrf_id, prefix.address.family, prefix.address.bytes, prefix.length};
+}
+
 Failure Networks::set_route(const api::SetRoute& message) {
-  if (auto failure = check_ipv4_family(message.prefix.address); failure.failed()) return failure;
   const auto it = entries_.find(message.vrf_id);
   if (it == entries_.end()) return not_found("virtual network", message.vrf_id);
   const NextHopGroup* group = context_.world.groups.at(message.group_id);
@@ -84,13 +102,11 @@ Failure Networks::set_route(const api::SetRoute& message) {
     return {api::Error::kInvalid, "route to " + to_text(message.prefix) + ": group " +
                                       std::to_string(message.group_id) +
                                       " belongs to another virtual network"};
-  const uint32_t prefix = host_order(message.prefix.address);
-  if (auto failure = to_failure(it->second.vrf->fib4->add(prefix, message.prefix.length, message.group_id),
-                                message.prefix);
+  if (auto failure = to_failure(add(*it->second.vrf, message.prefix, message.group_id), message.prefix);
       failure.failed())
     return failure;
   context_.references.add(ObjectKind::kGroup, message.group_id);
-  const auto [route, is_new] = routes_.try_emplace({message.vrf_id, prefix, message.prefix.length}, message);
+  const auto [route, is_new] = routes_.try_emplace(key_of(message.vrf_id, message.prefix), message);
   if (is_new)
     ++it->second.routes;
   else
@@ -99,14 +115,11 @@ Failure Networks::set_route(const api::SetRoute& message) {
 }
 
 Failure Networks::delete_route(const api::DeleteRoute& message) {
-  if (auto failure = check_ipv4_family(message.prefix.address); failure.failed()) return failure;
-  const uint32_t prefix = host_order(message.prefix.address);
-  const auto route = routes_.find({message.vrf_id, prefix, message.prefix.length});
+  const auto route = routes_.find(key_of(message.vrf_id, message.prefix));
   if (route == routes_.end())
     return {api::Error::kNotFound, "there is no route to " + to_text(message.prefix)};
   Entry& entry = entries_.at(message.vrf_id);
-  if (auto failure = to_failure(entry.vrf->fib4->remove(prefix, message.prefix.length), message.prefix);
-      failure.failed())
+  if (auto failure = to_failure(remove(*entry.vrf, message.prefix), message.prefix); failure.failed())
     return failure;
   context_.references.drop(ObjectKind::kGroup, route->second.group_id);
   --entry.routes;

@@ -2,6 +2,7 @@
 // The virtual networks: their route tables and mirror TUNs. Manager thread.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <tuple>
@@ -31,7 +32,8 @@ class Networks {
   DumpSource dump_routes() const;
 
  private:
-  using RouteKey = std::tuple<uint32_t, uint32_t, uint8_t>;  // VRF, prefix in host order, length
+  // VRF, prefix in network order, its length
+  using RouteKey = std::tuple<uint32_t, api::Family, std::array<uint8_t, 16>, uint8_t>;
 
   struct Entry {
     api::SetVrf message;
@@ -39,6 +41,8 @@ class Networks {
     std::unique_ptr<Mirror> mirror;
     uint32_t routes = 0;
   };
+
+  static RouteKey key_of(uint32_t vrf_id, const api::Prefix& prefix);
 
   TablesContext& context_;
   std::map<uint32_t, Entry> entries_;

@@ -51,7 +51,6 @@ NextHops::~NextHops() {
 }
 
 Failure NextHops::set_neighbour(const api::SetNeighbour& message) {
-  if (auto failure = check_ipv4_family(message.address); failure.failed()) return failure;
   if (message.neighbour_id >= context_.world.neighbours.capacity())
     return table_full("neighbour", context_.world.neighbours.capacity());
   const Port* port = ports_.find(message.port_id);
@@ -62,7 +61,7 @@ Failure NextHops::set_neighbour(const api::SetNeighbour& message) {
   auto neighbour = std::make_unique<Neighbour>();
   neighbour->id = message.neighbour_id;
   neighbour->port_id = message.port_id;
-  neighbour->address_be = ipv4_be(message.address);
+  neighbour->address = message.address;
   neighbour->resolved = message.mac != api::Mac{};
   rte_ether_addr destination;
   std::copy(message.mac.begin(), message.mac.end(), destination.addr_bytes);

@@ -76,7 +76,9 @@ PortDevice::~PortDevice() {
   if (port_ == kClosed) return;
   rte_eth_dev_info info{};
   const bool known = rte_eth_dev_info_get(port_, &info) == 0;
-  if (spread_.esp.how != EspSpread::kByRss || spread_.esp_in_udp.how != EspSpread::kByRss)
+  const auto by_rule = [](const EspSteering& steering) { return steering.how != EspSpread::kByRss; };
+  if (by_rule(spread_.esp) || by_rule(spread_.esp_in_udp) || by_rule(spread_.esp_ipv6) ||
+      by_rule(spread_.esp_in_udp_ipv6))
     rte_flow_flush(port_, nullptr);
   rte_eth_dev_stop(port_);
   rte_eth_dev_close(port_);
@@ -130,8 +132,12 @@ void PortDevice::steer(uint16_t redirection_entries) {
     rte_eth_dev_rss_reta_update(port_, table.data(), redirection_entries);
   }
   if (spread_.side != PortSide::kPublic) return;
-  spread_.esp = steer_esp(port_, spread_.workers, EspCarrier::kIp, (spread_.hashed & RTE_ETH_RSS_ESP) != 0);
-  spread_.esp_in_udp = steer_esp(port_, spread_.workers, EspCarrier::kUdp, false);
+  using enum api::Family;
+  const bool spi_hashed = (spread_.hashed & RTE_ETH_RSS_ESP) != 0;
+  spread_.esp = steer_esp(port_, spread_.workers, kIpv4, EspCarrier::kIp, spi_hashed);
+  spread_.esp_in_udp = steer_esp(port_, spread_.workers, kIpv4, EspCarrier::kUdp, false);
+  spread_.esp_ipv6 = steer_esp(port_, spread_.workers, kIpv6, EspCarrier::kIp, spi_hashed);
+  spread_.esp_in_udp_ipv6 = steer_esp(port_, spread_.workers, kIpv6, EspCarrier::kUdp, false);
 }
 
 Failure PortDevice::set_up_queues(PacketPools& pools) {

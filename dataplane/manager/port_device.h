@@ -40,7 +40,7 @@ class PortDevice {
   static constexpr uint16_t kClosed = 0xffff;
 
   PortDevice(uint16_t port, PortSide side, uint16_t workers)
-      : port_(port), spread_{side, workers, 0, {}, {}} {}
+      : port_(port), spread_{side, workers, 0, {}, {}, {}, {}} {}
   Failure configure(uint16_t mtu_bytes, PacketPools& pools);
   Failure set_up_queues(PacketPools& pools);
   void steer(uint16_t redirection_entries);

@@ -9,12 +9,30 @@
 #include "dataplane/manager/codec.h"
 #include "dataplane/manager/dump.h"
 #include "dataplane/manager/numa.h"
+#include "dataplane/packet/addresses.h"
 
 namespace sallyport::dataplane {
 namespace {
 
-bool same_address(const api::Address& a, const api::Address& b) {
-  return a.family == b.family && a.bytes == b.bytes;
+bool is_ipv6(const api::Address& address) {
+  return address.family == api::Family::kIpv6;
+}
+
+Failure check_ipv6_mtu(const api::SetPort& port, uint16_t mtu_bytes) {
+  if (mtu_bytes >= kIpv6MinMtuBytes) return success();
+  return {api::Error::kInvalid, "port " + std::string(text_of(port.name)) + ": IPv6 needs an MTU of " +
+                                    std::to_string(kIpv6MinMtuBytes) + " bytes, not " +
+                                    std::to_string(mtu_bytes)};
+}
+
+void publish_addresses(std::span<const api::Address> addresses, Port& port) {
+  port.address_count = port.ipv6_count = 0;
+  for (const api::Address& address : addresses) {
+    if (is_ipv6(address))
+      port.ipv6_addresses[port.ipv6_count++] = address.bytes;
+    else
+      port.addresses_be[port.address_count++] = ipv4_be(address);
+  }
 }
 
 }  // namespace
@@ -72,6 +90,8 @@ Failure Ports::change(Entry& entry, const api::SetPort& message) {
   if (text_of(entry.message.device) != text_of(message.device))
     return {api::Error::kInUse, "port " + std::string(text_of(message.name)) + " is open on device " +
                                     std::string(text_of(entry.message.device)) + "; delete it first"};
+  if (std::any_of(entry.addresses.begin(), entry.addresses.end(), is_ipv6))
+    if (auto failure = check_ipv6_mtu(message, message.mtu_bytes); failure.failed()) return failure;
   if (entry.message.mtu_bytes != message.mtu_bytes)
     if (auto failure = entry.device->set_mtu(message.mtu_bytes); failure.failed()) return failure;
   const bool changed = entry.message.mtu_bytes != message.mtu_bytes || entry.message.vrf_id != message.vrf_id;
@@ -91,8 +111,7 @@ void Ports::publish(Entry& entry) {
   port->vrf_id = entry.message.vrf_id;
   port->mtu_bytes = entry.message.mtu_bytes;
   std::copy(entry.device->mac().begin(), entry.device->mac().end(), port->mac.addr_bytes);
-  port->address_count = static_cast<uint16_t>(entry.addresses.size());
-  std::transform(entry.addresses.begin(), entry.addresses.end(), port->addresses_be.begin(), ipv4_be);
+  publish_addresses(entry.addresses, *port);
   port->link_up = entry.device->link_up();
   port->has_mirror = entry.mirror != nullptr;
   context_.world.ports.publish(port->id, port.get());
@@ -129,9 +148,11 @@ Failure Ports::delete_port(uint32_t id, std::function<void()> done) {
 }
 
 Failure Ports::set_address(const api::SetAddress& message) {
-  if (auto failure = check_ipv4_family(message.address); failure.failed()) return failure;
   const auto it = entries_.find(message.port_id);
   if (it == entries_.end()) return not_found("port", message.port_id);
+  if (is_ipv6(message.address))
+    if (auto failure = check_ipv6_mtu(it->second.message, it->second.message.mtu_bytes); failure.failed())
+      return failure;
   auto& addresses = it->second.addresses;
   for (const auto& address : addresses)
     if (same_address(address, message.address)) return success();

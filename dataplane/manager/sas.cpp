@@ -7,6 +7,8 @@
 
 #include "dataplane/manager/codec.h"
 #include "dataplane/manager/dump.h"
+#include "dataplane/packet/addresses.h"
+#include "dataplane/sa/peer_key.h"
 
 namespace sallyport::dataplane {
 namespace {
@@ -62,8 +64,14 @@ api::UpdateSa move_of(const Message& message, api::Direction direction, uint32_t
   return update;
 }
 
-uint64_t remote_key(const api::Address& remote, uint16_t port) {
-  return uint64_t{ipv4_be(remote)} << 32 | port;
+// Where a family is not narrowed down the SA needs no look at the selectors.
+template <typename Sa>
+void apply_selectors(const SelectorSet& selectors, Sa& sa) {
+  if (selectors.any_ipv4() && (selectors.any_ipv6() || selectors.no_ipv6())) {
+    sa.ipv4_only = selectors.no_ipv6();
+  } else {
+    sa.selectors = &selectors;
+  }
 }
 
 Failure no_such_sa(const char* direction, uint32_t slot, uint32_t spi) {
@@ -164,7 +172,7 @@ Failure Sas::install(const api::SetInboundSa& message, uint32_t slot) {
   const auto refusal = create_inbound_sa(message, state_.inbound()[slot], engine_, any_socket(), record->sa);
   if (refusal.error != api::Error::kNone)
     return {refusal.error, fmt::format("inbound SA {:08x}: {}", message.spi, refusal.text)};
-  if (!record->selectors.any_ipv4()) record->sa->selectors = &record->selectors;
+  apply_selectors(record->selectors, *record->sa);
   record->sa->vrf_id = static_cast<uint8_t>(context_.world.tunnels.at(message.tunnel_id)->vrf_id);
   context_.world.inbound_sas.publish(slot, record->sa.get());
   context_.references.add(ObjectKind::kTunnel, message.tunnel_id);
@@ -209,7 +217,7 @@ Failure Sas::install(const api::SetOutboundSa& message) {
       create_outbound_sa(message, state_.outbound()[message.slot], outer, engine_, any_socket(), record->sa);
   if (refusal.error != api::Error::kNone)
     return {refusal.error, fmt::format("outbound SA {:08x}: {}", message.spi, refusal.text)};
-  if (!record->selectors.any_ipv4()) record->sa->selectors = &record->selectors;
+  apply_selectors(record->selectors, *record->sa);
   context_.world.outbound_sas.publish(message.slot, record->sa.get());
   context_.references.add(ObjectKind::kTunnel, message.tunnel_id);
   link_to_tunnel(*record);
@@ -236,12 +244,12 @@ Failure Sas::update(const api::UpdateSa& message) {
 Failure Sas::move_inbound(const api::UpdateSa& message) {
   InboundRecord* record = find_inbound(message.slot, message.spi);
   if (record == nullptr) return no_such_sa("inbound", message.slot, message.spi);
-  if (auto failure = check_ipv4_family(message.remote); failure.failed()) return failure;
   auto stored = record->stored.message();
   put_endpoints(stored, endpoints_of(message));
   record->stored = StoredSaMessage<api::SetInboundSa>(stored);
   record->sa->encap.store(message.encap != 0, std::memory_order_relaxed);
-  record->sa->remote.store(remote_key(message.remote, message.remote_port), std::memory_order_relaxed);
+  record->sa->outer_family.store(message.local.family, std::memory_order_relaxed);
+  record->sa->remote.store(peer_key(message.remote, message.remote_port), std::memory_order_relaxed);
   return success();
 }
 
@@ -336,7 +344,7 @@ uint32_t Sas::tunnel_of(const QuotedEsp& quoted) const {
   for (auto entry = first; entry != last; ++entry) {
     const OutboundRecord& record = *outbound_[entry->second];
     const auto stored = record.stored.message();
-    if (ipv4_be(stored.local) == quoted.local_be && ipv4_be(stored.remote) == quoted.remote_be &&
+    if (same_address(stored.local, quoted.local) && same_address(stored.remote, quoted.remote) &&
         (stored.encap ? stored.remote_port : 0) == quoted.remote_port)
       return stored.tunnel_id;
   }

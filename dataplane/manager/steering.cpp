@@ -73,8 +73,8 @@ std::vector<HomeRule> plan_home_rules(uint16_t workers) {
   return rules;
 }
 
-FlowRule::FlowRule(const HomeRule& rule, EspCarrier carrier, Fragments fragments) {
-  rte_flow_item* esp = set_items(carrier, fragments);
+FlowRule::FlowRule(const HomeRule& rule, api::Family family, EspCarrier carrier, Fragments fragments) {
+  rte_flow_item* esp = set_items(family, carrier, fragments);
   esp_.hdr.spi = rte_cpu_to_be_32(rule.spi);
   esp_mask_.hdr.spi = rte_cpu_to_be_32(rule.spi_mask);
   esp->spec = &esp_;
@@ -84,23 +84,25 @@ FlowRule::FlowRule(const HomeRule& rule, EspCarrier carrier, Fragments fragments
 }
 
 // No queues named: all of RSS.
-FlowRule::FlowRule(EspCarrier carrier, Fragments fragments) {
-  set_items(carrier, fragments);
+FlowRule::FlowRule(api::Family family, EspCarrier carrier, Fragments fragments) {
+  set_items(family, carrier, fragments);
   rss_.types = RTE_ETH_RSS_ESP;
   actions_[0] = {RTE_FLOW_ACTION_TYPE_RSS, &rss_};
 }
 
 // The ESP item, which matches every SPI. Devices that know ESP in UDP know its port; naming it makes some
 // refuse the rule.
-rte_flow_item* FlowRule::set_items(EspCarrier carrier, Fragments fragments) {
+rte_flow_item* FlowRule::set_items(api::Family family, EspCarrier carrier, Fragments fragments) {
   attributes_.ingress = 1;
   rte_flow_item* item = items_.data();
   (item++)->type = RTE_FLOW_ITEM_TYPE_ETH;
-  item->type = RTE_FLOW_ITEM_TYPE_IPV4;
+  const bool is_ipv4 = family == api::Family::kIpv4;
+  item->type = is_ipv4 ? RTE_FLOW_ITEM_TYPE_IPV4 : RTE_FLOW_ITEM_TYPE_IPV6;
   if (fragments == Fragments::kExcluded) {
     ipv4_mask_.hdr.fragment_offset = rte_cpu_to_be_16(kFragmentBits);
-    item->spec = &ipv4_;
-    item->mask = &ipv4_mask_;
+    ipv6_mask_.has_frag_ext = 1;
+    item->spec = is_ipv4 ? static_cast<const void*>(&ipv4_) : &ipv6_;
+    item->mask = is_ipv4 ? static_cast<const void*>(&ipv4_mask_) : &ipv6_mask_;
   }
   ++item;
   if (carrier == EspCarrier::kUdp) (item++)->type = RTE_FLOW_ITEM_TYPE_UDP;
@@ -117,6 +119,9 @@ std::string describe(const PortSpread& spread) {
   std::string text = fmt::format("{} queues: ESP {}; ESP in UDP {}; the rest {}", spread.workers,
                                  describe_esp(spread.esp, spread.hashed),
                                  describe_esp(spread.esp_in_udp, spread.hashed), rest);
+  if (spread.esp_ipv6.how != spread.esp.how || spread.esp_in_udp_ipv6.how != spread.esp_in_udp.how)
+    text += fmt::format("; over IPv6 ESP {}; ESP in UDP {}", describe_esp(spread.esp_ipv6, spread.hashed),
+                        describe_esp(spread.esp_in_udp_ipv6, spread.hashed));
   if (!std::has_single_bit(spread.workers))
     return text +
            fmt::format("; only 2, 4, 8... workers can have rules to their queues, not {}", spread.workers);

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/api/messages.h"
+
 namespace sallyport::dataplane {
 
 enum class PortSide : uint8_t { kLan, kPublic };
@@ -33,7 +35,7 @@ std::vector<uint8_t> symmetric_key(size_t bytes);
 // A redirection table of `entries` that gives no worker more than one entry more than another.
 std::vector<rte_eth_rss_reta_entry64> even_redirection(uint16_t entries, uint16_t workers);
 
-// IPv4 ESP whose SPI has the bits of `spi` where `spi_mask` has ones goes to the queue of `worker`.
+// ESP whose SPI has the bits of `spi` where `spi_mask` has ones goes to the queue of `worker`.
 struct HomeRule {
   uint32_t spi;
   uint32_t spi_mask;
@@ -55,9 +57,9 @@ enum class Fragments : uint8_t {
 class FlowRule {
  public:
   // To the queue of a home worker.
-  FlowRule(const HomeRule& rule, EspCarrier carrier, Fragments fragments);
-  // All ESP of that carrier, over all queues by SPI.
-  FlowRule(EspCarrier carrier, Fragments fragments);
+  FlowRule(const HomeRule& rule, api::Family family, EspCarrier carrier, Fragments fragments);
+  // All ESP of that family and carrier, over all queues by SPI.
+  FlowRule(api::Family family, EspCarrier carrier, Fragments fragments);
   FlowRule(const FlowRule&) = delete;
   FlowRule& operator=(const FlowRule&) = delete;
 
@@ -66,10 +68,11 @@ class FlowRule {
   const rte_flow_action* actions() const { return actions_.data(); }  // to RTE_FLOW_ACTION_TYPE_END
 
  private:
-  rte_flow_item* set_items(EspCarrier carrier, Fragments fragments);
+  rte_flow_item* set_items(api::Family family, EspCarrier carrier, Fragments fragments);
 
   rte_flow_attr attributes_{};
   rte_flow_item_ipv4 ipv4_{}, ipv4_mask_{};
+  rte_flow_item_ipv6 ipv6_{}, ipv6_mask_{};
   rte_flow_item_esp esp_{}, esp_mask_{};
   rte_flow_action_queue queue_{};
   rte_flow_action_rss rss_{};
@@ -92,8 +95,9 @@ struct EspSteering {
 struct PortSpread {
   PortSide side;
   uint16_t workers;
-  uint64_t hashed;  // RssPlan's
-  EspSteering esp, esp_in_udp;
+  uint64_t hashed;                        // RssPlan's
+  EspSteering esp, esp_in_udp;            // over IPv4
+  EspSteering esp_ipv6, esp_in_udp_ipv6;  // over IPv6
 };
 
 // One line for people.

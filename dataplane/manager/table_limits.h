@@ -29,6 +29,7 @@ inline FibConfig fib_config_for(uint32_t vrf_id, uint32_t slots, rte_rcu_qsbr* q
   FibConfig config{.vrf_id = vrf_id, .qsbr = qsbr};
   config.max_routes = std::max(config.max_routes, 2 * slots);
   config.tbl8s = std::max(config.tbl8s, slots / 16);
+  config.ipv6_nodes = std::max(config.ipv6_nodes, slots);
   return config;
 }
 

@@ -27,17 +27,12 @@ inline Failure not_found(const char* what, uint32_t id) {
   return {api::Error::kNotFound, "there is no " + std::string(what) + " " + std::to_string(id)};
 }
 
-// The address as the packet path compares it.
+// An IPv4 address as the packet path compares it.
 inline uint32_t ipv4_be(const api::Address& address) {
   uint32_t result;
   static_assert(sizeof result <= sizeof address.bytes);
   __builtin_memcpy(&result, address.bytes.data(), sizeof result);
   return result;
-}
-
-inline Failure check_ipv4_family(const api::Address& address) {
-  if (address.family == api::Family::kIpv4) return success();
-  return {api::Error::kUnsupported, "only IPv4 is carried"};
 }
 
 }  // namespace sallyport::dataplane

@@ -92,8 +92,13 @@ api::DropReason find_transport(std::span<const uint8_t> packet, Ipv6Transport& t
 }
 
 Ipv6Flow read_flow(const rte_ipv6_hdr& header) {
+  return read_flow(header, ipv6_total_bytes(header));
+}
+
+Ipv6Flow read_flow(const rte_ipv6_hdr& header, uint32_t available_bytes) {
   Ipv6Flow flow{ipv6_source(header), ipv6_destination(header), 0, 0, kNobodysProtocol, false, false};
-  const std::span packet(reinterpret_cast<const uint8_t*>(&header), ipv6_total_bytes(header));
+  const std::span packet(reinterpret_cast<const uint8_t*>(&header),
+                         std::min(ipv6_total_bytes(header), available_bytes));
   Ipv6Transport transport;
   if (find_transport(packet, transport) != kKeep) return flow;
   flow.protocol = transport.protocol;

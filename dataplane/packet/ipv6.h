@@ -106,6 +106,8 @@ struct Ipv6Flow {
 // The header must have passed check_ipv6. Where the extension headers are malformed the ports are unknown and
 // the protocol is 255, which is nobody's.
 Ipv6Flow read_flow(const rte_ipv6_hdr& header);
+// Of a packet of which only `available_bytes` (40 at least) are there.
+Ipv6Flow read_flow(const rte_ipv6_hdr& header, uint32_t available_bytes);
 
 // The same for both directions of a flow. Fragments of a datagram all hash by addresses alone, so that they
 // stay together.

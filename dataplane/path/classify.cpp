@@ -32,6 +32,8 @@ Classified classify_ike(std::span<const uint8_t> message) {
   return {is_first ? PublicClass::kIkeInit : PublicClass::kIke};
 }
 
+}  // namespace
+
 Classified classify_udp(std::span<const uint8_t> datagram, uint32_t header_bytes) {
   if (datagram.size() < sizeof(rte_udp_hdr)) return dropped(api::DropReason::kUdpBadLength);
   rte_udp_hdr udp;
@@ -48,8 +50,6 @@ Classified classify_udp(std::span<const uint8_t> datagram, uint32_t header_bytes
   if (marker == 0) return classify_ike(payload.subspan(kMarkerBytes));
   return {PublicClass::kEsp, kKeep, static_cast<uint16_t>(header_bytes + sizeof udp)};
 }
-
-}  // namespace
 
 Classified classify_public(const uint8_t* packet, uint32_t bytes, const Port& port) {
   rte_ipv4_hdr header;

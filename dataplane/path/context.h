@@ -35,7 +35,8 @@ enum class Origin : uint8_t {
   kMirror,  // the gateway itself, by a mirror or an ICMP error of ours: TTL kept, told of nothing but MTUs
 };
 
-// A packet between validation and route: data is exactly the IPv4 packet, which has passed check_ipv4.
+// A packet between validation and route: data is exactly the IP packet, which has passed check_ipv4 or
+// check_ipv6.
 struct RoutedPacket {
   rte_mbuf* packet;
   uint16_t vrf_id;
@@ -49,6 +50,12 @@ inline constexpr uint16_t kNoPort = 0xffff;
 inline RoutedPacket make_routed(rte_mbuf* packet, uint32_t vrf_id, uint32_t port_id, Origin origin) {
   return {packet, static_cast<uint16_t>(vrf_id), static_cast<uint16_t>(port_id), origin, {}};
 }
+
+// IPv6 packets on their way to path/forward_ipv6.h.
+struct RoutedIpv6 {
+  uint32_t count = 0;
+  std::array<RoutedPacket, kBurst> packets;
+};
 
 // The rates of what leaves the fast path, per worker and class.
 struct PathLimits {
@@ -78,6 +85,9 @@ struct PathContext {
   std::vector<PacketBuffer> handover;  // by the worker it goes to
   uint32_t reply_count = 0;            // ICMP errors of ours, routed at the end of the loop
   std::array<RoutedPacket, kBurst> replies;
+  RoutedIpv6 accepted_ipv6;  // decrypted, of the burst at hand
+  RoutedIpv6 ipv6;           // received and decrypted, routed at the end of the loop
+  RoutedIpv6 ipv6_replies;   // ICMPv6 errors of ours, after them
 
   api::PortCounters& port_counter(uint32_t port_id) {
     return port_counters[port_id * counter_workers + index];

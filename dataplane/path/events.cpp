@@ -2,6 +2,12 @@
 // From bits and addresses to events. Home worker.
 #include "dataplane/path/events.h"
 
+#include <rte_udp.h>
+
+#include <cstring>
+
+#include "dataplane/packet/addresses.h"
+
 namespace sallyport::dataplane {
 
 namespace {
@@ -49,7 +55,8 @@ void report_expiry(PathContext& context, OutboundSa& sa) {
   report(context, sa, 1);
 }
 
-void report_peer(PathContext& context, InboundSa& sa, uint64_t source) {
+void report_peer(PathContext& context, InboundSa& sa, uint64_t source, const uint8_t* outer,
+                 uint16_t esp_offset) {
   if (source == sa.remote.load(std::memory_order_relaxed)) return;
   const uint64_t interval_ns = source == sa.remote_reported ? kSamePeerIntervalNs : kOtherPeerIntervalNs;
   if (sa.reported_ns != 0 && context.now_ns - sa.reported_ns < interval_ns) return;
@@ -57,8 +64,10 @@ void report_peer(PathContext& context, InboundSa& sa, uint64_t source) {
   event.kind = EventKind::kPeerMoved;
   event.slot = sa.slot;
   event.spi = sa.spi;
-  event.remote_be = static_cast<uint32_t>(source >> 32);
-  event.remote_port = static_cast<uint16_t>(source);
+  event.remote = source_address(outer);
+  rte_udp_hdr udp;
+  std::memcpy(&udp, outer + esp_offset - sizeof udp, sizeof udp);
+  event.remote_port = rte_be_to_cpu_16(udp.src_port);
   if (!context.rings->push_event(context.index, event)) return;
   context.has_news = true;
   sa.remote_reported = source;

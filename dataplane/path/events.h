@@ -11,8 +11,10 @@ void report_expiry(PathContext& context, InboundSa& sa);
 void report_expiry(PathContext& context, OutboundSa& sa);
 
 // After a verified packet in UDP that is its SA's newest, on an SA that sends in UDP: tells of a `source`
-// (address in network order in the high half, port in host order in the low) that is not where sallyportd
-// says the peer is; again every second while packets come from there and sallyportd has not moved the SA.
-void report_peer(PathContext& context, InboundSa& sa, uint64_t source);
+// (a peer_key) that is not where sallyportd says the peer is; again every second while packets come from
+// there and sallyportd has not moved the SA. `outer`: the IP header that the packet came with; `esp_offset`
+// from there its ESP header, right behind a UDP header.
+void report_peer(PathContext& context, InboundSa& sa, uint64_t source, const uint8_t* outer,
+                 uint16_t esp_offset);
 
 }  // namespace sallyport::dataplane

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "dataplane/packet/addresses.h"
 #include "dataplane/packet/fragment.h"
 #include "dataplane/packet/icmp_error.h"
 #include "dataplane/packet/ipv4.h"
@@ -175,20 +176,6 @@ void forward_fragments(PathContext& context, const RoutedPacket& packet, uint32_
   }
 }
 
-// The gateway itself: a LAN port's frames go to the port's TAP as they came, everything else to the VRF's
-// TUN.
-void to_local(PathContext& context, const RoutedPacket& packet) {
-  if (packet.origin == Origin::kMirror) {  // the kernel has no business sending its own addresses to us
-    drop(context, packet.packet, api::DropReason::kNoRoute);
-  } else if (packet.origin == Origin::kLan &&
-             rte_pktmbuf_prepend(packet.packet, RTE_ETHER_HDR_LEN) != nullptr) {
-    // The Ethernet header was only stepped over: it is still there.
-    punt_to_port(context, packet.port_id, packet.packet, PuntClass::kRouting);
-  } else {
-    punt_to_vrf(context, packet.vrf_id, packet.packet);
-  }
-}
-
 // Step 6, first half, where there is more than one way, or none: then the packet is gone and the kind 0.
 [[gnu::noinline]] Member select_among(PathContext& context, const RoutedPacket& packet, uint32_t group_id) {
   const NextHopGroup* group = context.world->groups.at(group_id);
@@ -215,7 +202,8 @@ void select_members(PathContext& context, Ways& ways) {
   switch (member.kind()) {
     case api::MemberKind::kConnected:
       if (take_hop(context, packet)) {
-        await_neighbour(context, member.id(), api::kNone, header_of(packet.packet).dst_addr, packet.packet);
+        await_neighbour(context, member.id(), api::kNone, to_address(header_of(packet.packet).dst_addr),
+                        packet.packet);
       }
       return;
     case api::MemberKind::kLocal:
@@ -276,6 +264,20 @@ void select_members(PathContext& context, Ways& ways) {
 }
 
 }  // namespace
+
+// The gateway itself: a LAN port's frames go to the port's TAP as they came, everything else to the VRF's
+// TUN.
+void to_local(PathContext& context, const RoutedPacket& packet) {
+  if (packet.origin == Origin::kMirror) {  // the kernel has no business sending its own addresses to us
+    drop(context, packet.packet, api::DropReason::kNoRoute);
+  } else if (packet.origin == Origin::kLan &&
+             rte_pktmbuf_prepend(packet.packet, RTE_ETHER_HDR_LEN) != nullptr) {
+    // The Ethernet header was only stepped over: it is still there.
+    punt_to_port(context, packet.port_id, packet.packet, PuntClass::kRouting);
+  } else {
+    punt_to_vrf(context, packet.vrf_id, packet.packet);
+  }
+}
 
 const rte_ipv4_hdr* quoted_by_icmp_error(const rte_ipv4_hdr& header) {
   constexpr uint32_t kIcmpBytes = 8, kQuotedPayloadBytes = 8;

@@ -7,8 +7,11 @@
 
 namespace sallyport::dataplane {
 
-// Routes packets of any VRFs: to neighbours, into tunnels, to the mirror. At least one, at most kBurst.
+// Routes IPv4 packets of any VRFs: to neighbours, into tunnels, to the mirror. At least one, at most kBurst.
 void forward_burst(PathContext& context, std::span<const RoutedPacket> packets);
+
+// The gateway itself, by its mirrors; a packet of either family.
+void to_local(PathContext& context, const RoutedPacket& packet);
 
 // Drops the packet and tells its sender why, within the rate, where its origin allows that.
 void refuse(PathContext& context, const RoutedPacket& packet, api::DropReason reason);

@@ -16,9 +16,11 @@
 #include "dataplane/path/events.h"
 #include "dataplane/path/first_packets.h"
 #include "dataplane/path/forward.h"
+#include "dataplane/path/inbound_ipv6.h"
 #include "dataplane/path/transmit.h"
 #include "dataplane/path/validate.h"
 #include "dataplane/policy/selector_set.h"
+#include "dataplane/sa/peer_key.h"
 
 namespace sallyport::dataplane {
 
@@ -141,6 +143,7 @@ void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundB
     case PublicClass::kFragment:
       reassemble(context, port, packet, inbound);
       return;
+    case PublicClass::kNeighbourDiscovery:  // of IPv6 alone
     case PublicClass::kForeign:
       drop(context, packet, foreign_reason(context, header_of(packet).dst_addr));
       return;
@@ -187,27 +190,39 @@ inline bool matches_policy(const InboundSa& sa, const rte_ipv4_hdr& header) {
 [[gnu::noinline]] void clamp_mss(const PathContext& context, const InboundSa& sa, rte_ipv4_hdr& header) {
   const Tunnel* tunnel = context.world->tunnels.at(sa.tunnel_id);
   if (tunnel == nullptr || !tunnel->mss_clamp.load(std::memory_order_relaxed)) return;
-  const uint32_t mtu_bytes = inner_mtu(tunnel->path_mtu_bytes.load(std::memory_order_relaxed), sa.shape,
-                                       sa.encap.load(std::memory_order_relaxed), api::Family::kIpv4);
+  const uint32_t mtu_bytes =
+      inner_mtu(tunnel->path_mtu_bytes.load(std::memory_order_relaxed), sa.shape,
+                sa.encap.load(std::memory_order_relaxed), sa.outer_family.load(std::memory_order_relaxed));
   clamp_tcp_mss(header, tcp_mss_for_ipv4(static_cast<uint16_t>(mtu_bytes)));
 }
 
-// Where a packet in UDP came from, as report_peer wants it. Its headers still lie in front of the text that
-// was decrypted.
-uint64_t udp_source(const DecapPacket& packet, const CryptoJob& job) {
-  const uint8_t* esp = job.text - packet.sa->shape.iv_bytes - kEspHeaderBytes;
-  const auto* header = reinterpret_cast<const rte_ipv4_hdr*>(esp - packet.esp_offset);
-  const auto* udp = reinterpret_cast<const rte_udp_hdr*>(esp - sizeof(rte_udp_hdr));
-  return uint64_t{header->src_addr} << 32 | rte_be_to_cpu_16(udp->src_port);
+// Where a packet came from (peer_key); 0: not in UDP. `outer`: its IP header.
+uint64_t udp_peer(const uint8_t* outer, uint16_t esp_offset) {
+  if (outer[0] >> 4 == 6) return ipv6_udp_peer(outer, esp_offset);
+  const auto& header = *reinterpret_cast<const rte_ipv4_hdr*>(outer);
+  if (esp_offset <= ipv4_header_bytes(header)) return 0;
+  const auto* udp = reinterpret_cast<const rte_udp_hdr*>(outer + esp_offset - sizeof(rte_udp_hdr));
+  return peer_key(header.src_addr, rte_be_to_cpu_16(udp->src_port));
 }
 
-// The peer is followed by the newest of its verified packets in UDP.
+// The peer is followed by the newest of its verified packets in UDP. Their headers still lie in front of the
+// text that was decrypted.
 void follow_peer(PathContext& context, const DecapPacket& packet, const CryptoJob& job) {
   InboundSa& sa = *packet.sa;
-  const uint8_t* esp = job.text - sa.shape.iv_bytes - kEspHeaderBytes;
-  const bool in_udp =
-      packet.esp_offset > ipv4_header_bytes(*reinterpret_cast<const rte_ipv4_hdr*>(esp - packet.esp_offset));
-  if (in_udp && packet.sequence >= sa.window.right_edge()) report_peer(context, sa, udp_source(packet, job));
+  if (packet.sequence < sa.window.right_edge()) return;
+  const uint8_t* outer = job.text - sa.shape.iv_bytes - kEspHeaderBytes - packet.esp_offset;
+  const uint64_t source = udp_peer(outer, packet.esp_offset);
+  if (source != 0) report_peer(context, sa, source, outer, packet.esp_offset);
+}
+
+// What is not an IPv4 packet to be routed: an IPv6 one, or none.
+[[gnu::noinline]] void accept_or_drop(PathContext& context, const DecapPacket& packet, const CryptoJob& job) {
+  if (packet.drop != kKeepIpv6) {
+    drop(context, packet.packet, packet.drop);
+    return;
+  }
+  if (packet.sa->encap.load(std::memory_order_relaxed)) follow_peer(context, packet, job);
+  accept_ipv6(context, packet);
 }
 
 // From verified to routed: true where `routed` is filled, otherwise the packet is gone.
@@ -217,7 +232,7 @@ void follow_peer(PathContext& context, const DecapPacket& packet, const CryptoJo
   if (sa.due != 0) [[unlikely]]
     report_expiry(context, sa);
   if (packet.drop != kKeep) [[unlikely]] {
-    drop(context, packet.packet, packet.drop);
+    accept_or_drop(context, packet, job);
     return false;
   }
   if (sa.encap.load(std::memory_order_relaxed)) [[unlikely]]
@@ -258,6 +273,8 @@ void follow_peer(PathContext& context, const DecapPacket& packet, const CryptoJo
   const FrameKind kind = classify_frame(frame, port);
   if (kind == FrameKind::kArp) {
     punt_to_port(context, port.id, frame, PuntClass::kArp);
+  } else if (kind == FrameKind::kIpv6) {
+    receive_public_ipv6(context, port, frame, inbound);
   } else if (const api::DropReason reason = enter_ipv4(frame, kind); reason != kKeep) {
     drop(context, frame, reason);
   } else {
@@ -280,6 +297,11 @@ void receive_public(PathContext& context, const Port& port, std::span<rte_mbuf*>
     }
   }
   if (inbound.count > 0) decapsulate_burst(context, inbound);
+}
+
+void to_home(PathContext& context, rte_mbuf* packet, uint16_t esp_offset_bytes, uint32_t port_id,
+             InboundBurst& inbound) {
+  find_home(context, packet, esp_offset_bytes, port_id, inbound);
 }
 
 void find_slot(PathContext& context, rte_mbuf* packet, uint16_t esp_offset_bytes, InboundBurst& inbound) {
@@ -306,6 +328,8 @@ void decapsulate_burst(PathContext& context, InboundBurst& inbound) {
   context.engine->decrypt({jobs.data(), count});
   std::array<RoutedPacket, kBurst> routed;
   const uint32_t routed_count = accept_burst(context, {packets.data(), count}, jobs.data(), routed.data());
+  if (context.accepted_ipv6.count > 0) [[unlikely]]
+    route_accepted_ipv6(context);
   if (routed_count > 0) forward_burst(context, {routed.data(), routed_count});
 }
 

@@ -17,7 +17,7 @@ namespace sallyport::dataplane {
 struct PathContext;
 inline constexpr uint32_t kBurst = 64;
 
-// An ESP packet on the home worker of its slot. Data starts at the outer IPv4 header and ends with the
+// An ESP packet on the home worker of its slot. Data starts at the outer IP header and ends with the
 // packet.
 struct InboundPacket {
   rte_mbuf* packet;
@@ -44,6 +44,11 @@ struct InboundBurst {
 
 // Steps 1 to 4: frames of a public port, at most kBurst. Takes them all.
 void receive_public(PathContext& context, const Port& port, std::span<rte_mbuf*> frames);
+
+// Step 4, first half: into `inbound`, which has room, where this worker is home to the slot that the SPI
+// names; else handed over, or dropped.
+void to_home(PathContext& context, rte_mbuf* packet, uint16_t esp_offset_bytes, uint32_t port_id,
+             InboundBurst& inbound);
 
 // Of a packet that another worker handed over: into `inbound`, which has room, or gone.
 void find_slot(PathContext& context, rte_mbuf* packet, uint16_t esp_offset_bytes, InboundBurst& inbound);

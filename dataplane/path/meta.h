@@ -8,6 +8,8 @@
 
 #include <cstdint>
 
+#include "dataplane/api/messages.h"
+
 namespace sallyport::dataplane {
 
 enum class MetaKind : uint8_t {
@@ -18,9 +20,10 @@ enum class MetaKind : uint8_t {
   // worker -> manager
   kPuntPort,     // to the mirror TAP of port_id; data starts at the Ethernet header
   kPuntVrf,      // to the mirror TUN of vrf_id; data starts at the IP header
-  kUnresolved,   // waits for neighbour next_hop_be on port_id (neighbour_id if there is an object, else
+  kUnresolved,   // waits for neighbour next_hop on port_id (neighbour_id if there is an object, else
                  // api::kNone); data starts at the IP header
-  kPathMtuIcmp,  // ICMP fragmentation needed to an own address that quotes ESP; data starts at the IP header
+  kPathMtuIcmp,  // ICMP fragmentation needed or ICMPv6 packet too big to an own address that quotes ESP; data
+                 // starts at the IP header
   // manager -> worker
   kInjectPort,  // whole frame from the mirror TAP of port_id (mirror_may_send already said yes)
   kInjectVrf,   // IP packet from the mirror TUN of vrf_id: routed as if it came from the LAN, TTL untouched
@@ -32,7 +35,7 @@ enum class MetaKind : uint8_t {
 enum class PuntClass : uint8_t {
   kIke = 0,  // UDP 500 and 4500 with both SPIs set: an IKE SA that exists, or pretends to
   kIkeInit,  // IKE_SA_INIT and IKEv1 first messages: the responder SPI is zero
-  kArp,
+  kArp,      // and IPv6 neighbour discovery
   kIcmp,
   kRouting,    // to a LAN port's or VRF's own address, or link-local multicast: BGP, BFD, OSPF
   kNeighbour,  // packets that wait for a neighbour
@@ -48,8 +51,8 @@ struct alignas(64) PacketMeta {
   uint32_t tunnel_id;
   uint32_t slot;
   uint32_t neighbour_id;
-  uint32_t next_hop_be;
   uint32_t origin;  // Origin of path/context.h
+  api::Address next_hop;
 };
 static_assert(sizeof(PacketMeta) == 64);
 
@@ -70,11 +73,10 @@ struct WorkerEvent {
   uint8_t cause;     // kSaExpired: api::ExpireCause
   uint32_t slot;
   uint32_t spi;
-  uint32_t remote_be;    // kPeerMoved: where the verified packet came from
-  uint16_t remote_port;  // kPeerMoved, host order; 0: not in UDP
+  api::Address remote;   // kPeerMoved: where the verified packet came from
+  uint16_t remote_port;  // kPeerMoved, host order
   uint16_t reserved;
-  uint32_t reserved2[3];
 };
-static_assert(sizeof(WorkerEvent) == 32);
+static_assert(sizeof(WorkerEvent) == 36);
 
 }  // namespace sallyport::dataplane

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "dataplane/packet/ipv4.h"
+#include "dataplane/path/validate_ipv6.h"
 
 namespace sallyport::dataplane {
 
@@ -62,6 +63,32 @@ bool ipv4_allowed(std::span<const uint8_t> packet, const Port& port) {
          udp_allowed(packet.subspan(header_bytes, ipv4_total_bytes(header) - header_bytes));
 }
 
+// What stays on the link: hop limit 255, which no router lets through (RFC 4861), or reports to the link's
+// own multicast routers (RFC 3810).
+bool link_message_allowed(const rte_ipv6_hdr& header, uint8_t type, const Port& port) {
+  const Ipv6Address source = ipv6_source(header);
+  if (!is_link_local(source) && !is_unspecified(source) && !port.owns(source)) return false;
+  const bool is_discovery =
+      type == ND_ROUTER_SOLICIT || type == ND_NEIGHBOR_SOLICIT || type == ND_NEIGHBOR_ADVERT;
+  if (is_discovery) return header.hop_limits == 255;
+  return is_multicast_listener(type) && header.hop_limits == 1 &&
+         is_link_scope_multicast(ipv6_destination(header));
+}
+
+bool ipv6_allowed(std::span<const uint8_t> frame, const Port& port) {
+  if (check_ipv6(frame.data(), static_cast<uint32_t>(frame.size())) != kKeep) return false;
+  const auto& header = *reinterpret_cast<const rte_ipv6_hdr*>(frame.data());
+  const auto packet = frame.first(ipv6_total_bytes(header));
+  Ipv6Transport transport;
+  if (find_transport(packet, transport) != kKeep || transport.fragment) return false;
+  const uint8_t type = icmpv6_type(packet, transport);
+  if (is_neighbour_discovery(type) || is_multicast_listener(type))
+    return link_message_allowed(header, type, port);
+  if (!port.owns(ipv6_source(header))) return false;
+  if (transport.protocol == IPPROTO_ICMPV6) return true;
+  return transport.protocol == IPPROTO_UDP && udp_allowed(packet.subspan(transport.offset_bytes));
+}
+
 }  // namespace
 
 api::DropReason mirror_may_send(std::span<const uint8_t> frame, const Port& port) {
@@ -71,7 +98,8 @@ api::DropReason mirror_may_send(std::span<const uint8_t> frame, const Port& port
   if (!port.is_public()) return kKeep;
   const auto packet = frame.subspan(sizeof ethernet);
   const bool allowed = (ethernet.ether_type == RTE_BE16(RTE_ETHER_TYPE_ARP) && arp_allowed(packet, port)) ||
-                       (ethernet.ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4) && ipv4_allowed(packet, port));
+                       (ethernet.ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4) && ipv4_allowed(packet, port)) ||
+                       (ethernet.ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV6) && ipv6_allowed(packet, port));
   return allowed ? kKeep : api::DropReason::kMirrorForbidden;
 }
 

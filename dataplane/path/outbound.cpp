@@ -13,6 +13,7 @@
 #include "dataplane/packet/tcp_mss.h"
 #include "dataplane/path/events.h"
 #include "dataplane/path/forward.h"
+#include "dataplane/path/outbound_ipv6.h"
 #include "dataplane/path/transmit.h"
 #include "dataplane/path/validate.h"
 #include "dataplane/policy/selector_set.h"
@@ -22,8 +23,8 @@ namespace sallyport::dataplane {
 namespace {
 
 constexpr uint32_t kMaxFragments = 32;
-// More than ESP tunnel mode adds with any algorithm: outer IPv4, UDP, ESP header, IV, padding, trailer, ICV.
-constexpr uint32_t kMaxOverheadBytes = 20 + 8 + 8 + 16 + 16 + 2 + 32;
+// More than ESP tunnel mode adds with any algorithm: outer IPv6, UDP, ESP header, IV, padding, trailer, ICV.
+constexpr uint32_t kMaxOverheadBytes = 40 + 8 + 8 + 16 + 16 + 2 + 32;
 
 // Packets of a burst side by side that go by one SA.
 struct Run {
@@ -35,6 +36,7 @@ struct Run {
 // Packets on their way through the cipher.
 struct EspBurst {
   uint32_t count = 0;
+  uint64_t ipv6 = 0;  // a bit for each whose outer packet is IPv6
   std::array<rte_mbuf*, kBurst> packets;
   std::array<CryptoJob, kBurst> jobs;
   std::array<OutboundSa*, kBurst> sas;
@@ -61,6 +63,10 @@ bool is_link_local_or_broadcast(uint32_t address_be) {
   const FrameKind kind = classify_frame(frame, port);
   if (kind == FrameKind::kArp) {
     punt_to_port(context, port.id, frame, PuntClass::kArp);
+    return false;
+  }
+  if (kind == FrameKind::kIpv6) {
+    receive_lan_ipv6(context, port, frame);
     return false;
   }
   if (const api::DropReason reason = enter_ipv4(frame, kind); reason != kKeep) {
@@ -110,22 +116,37 @@ inline bool matches_policy(const OutboundSa& sa, const rte_ipv4_hdr& header) {
   return sa.selectors == nullptr || is_selected(*sa.selectors, header);
 }
 
-// Step 7's number: the largest inner packet that fits the tunnel's path MTU in one outer packet.
-uint16_t tunnel_mtu(const Tunnel& tunnel, const OutboundSa& sa) {
-  const bool encap = sa.outer.load(std::memory_order_acquire)->encap;
-  return static_cast<uint16_t>(
-      inner_mtu(tunnel.path_mtu_bytes.load(std::memory_order_relaxed), sa.shape, encap, api::Family::kIpv4));
+// The cipher refused it.
+[[gnu::cold, gnu::noinline]] void drop_failed(PathContext& context, const EspBurst& burst, uint32_t i) {
+  bump(burst.sas[i]->row->other_dropped);
+  drop(context, burst.packets[i], api::DropReason::kCryptoFailed);
+}
+
+// Steps 11 and 12 for a burst with outer IPv6 packets in it.
+[[gnu::noinline]] void send_either(PathContext& context, const EspBurst& burst, uint32_t count) {
+  for (uint32_t i = 0; i < count; ++i) {
+    const auto send = (burst.ipv6 >> i & 1) != 0 ? send_ipv6_to_neighbour : send_to_neighbour;
+    if (burst.jobs[i].ok) {
+      send(context, burst.neighbour_ids[i], burst.packets[i]);
+    } else {
+      drop_failed(context, burst, i);
+    }
+  }
 }
 
 // Steps 10 to 12: everything in the burst is sent or dropped.
 [[gnu::noinline]] void encrypt_and_send(PathContext& context, EspBurst& burst) {
   const uint32_t count = std::exchange(burst.count, 0);
   context.engine->encrypt({burst.jobs.data(), count});
+  if (burst.ipv6 != 0) [[unlikely]] {
+    send_either(context, burst, count);
+    burst.ipv6 = 0;
+    return;
+  }
   Egress egress(context);
   for (uint32_t i = 0; i < count; ++i) {
     if (!burst.jobs[i].ok) [[unlikely]] {
-      bump(burst.sas[i]->row->other_dropped);
-      drop(context, burst.packets[i], api::DropReason::kCryptoFailed);
+      drop_failed(context, burst, i);
       continue;
     }
     egress.send(burst.neighbour_ids[i], burst.packets[i]);
@@ -137,9 +158,12 @@ uint16_t tunnel_mtu(const Tunnel& tunnel, const OutboundSa& sa) {
                                           uint64_t sequence, const Run& run) {
   const api::DropReason reason = prepare_encapsulation(packet, *run.sa, sequence, burst.jobs[burst.count]);
   if (reason != kKeep) [[unlikely]] {
-    bump(run.sa->row->other_dropped);
-    drop(context, packet, reason);
-    return;
+    if (!is_kept(reason)) {
+      bump(run.sa->row->other_dropped);
+      drop(context, packet, reason);
+      return;
+    }
+    burst.ipv6 |= uint64_t{1} << burst.count;
   }
   const uint32_t i = burst.count++;
   burst.packets[i] = packet;

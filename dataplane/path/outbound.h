@@ -2,6 +2,7 @@
 // From a LAN port into a tunnel: the outbound column of the packet path, one function a step. Worker thread.
 #pragma once
 
+#include "dataplane/esp/overhead.h"
 #include "dataplane/path/context.h"
 
 namespace sallyport::dataplane {
@@ -22,7 +23,7 @@ struct OutboundBurst {
   }
 };
 
-// Steps 1 to 6: frames of a LAN port, at most kBurst. Takes them all.
+// Steps 1 to 6: frames of a LAN port, at most kBurst. Takes them all; IPv6 ones are routed later in the loop.
 void receive_lan(PathContext& context, const Port& port, std::span<rte_mbuf*> frames);
 
 // To the home worker of the slot; dropped where no SA is there.
@@ -43,7 +44,14 @@ inline Home home_of(const PathContext& context, const Tunnel& tunnel) {
   return {sa, slot};
 }
 
-// Steps 7 to 12 (and 5: match_policy needs the SA), and empties the burst.
+// Step 7's number: the largest inner packet that fits the tunnel's path MTU in one outer packet.
+inline uint16_t tunnel_mtu(const Tunnel& tunnel, const OutboundSa& sa) {
+  const OuterHeader& outer = *sa.outer.load(std::memory_order_acquire);
+  return static_cast<uint16_t>(
+      inner_mtu(tunnel.path_mtu_bytes.load(std::memory_order_relaxed), sa.shape, outer.encap, outer.family));
+}
+
+// Steps 7 to 12 (and 5: match_policy needs the SA) for IPv4 packets, and empties the burst.
 void encapsulate_burst(PathContext& context, OutboundBurst& outbound);
 
 }  // namespace sallyport::dataplane

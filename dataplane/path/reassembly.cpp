@@ -33,8 +33,21 @@ Reassembler::Outcome Reassembler::add(rte_mbuf* fragment, uint64_t now_ns) {
   auto* header = rte_pktmbuf_mtod(fragment, rte_ipv4_hdr*);
   fragment->l2_len = 0;
   fragment->l3_len = static_cast<uint8_t>(ipv4_header_bytes(*header));
+  return outcome_of(fragment, rte_ipv4_frag_reassemble_packet(table_, &dead_, fragment, now_ns, header));
+}
+
+Reassembler::Outcome Reassembler::add_ipv6(rte_mbuf* fragment, uint64_t now_ns) {
+  auto* header = rte_pktmbuf_mtod(fragment, rte_ipv6_hdr*);
+  auto* extension = reinterpret_cast<rte_ipv6_fragment_ext*>(header + 1);
+  fragment->l2_len = 0;
+  fragment->l3_len = sizeof *header + sizeof *extension;
+  return outcome_of(fragment,
+                    rte_ipv6_frag_reassemble_packet(table_, &dead_, fragment, now_ns, header, extension));
+}
+
+// `whole`: what the table made of the fragment.
+Reassembler::Outcome Reassembler::outcome_of(rte_mbuf* fragment, rte_mbuf* whole) {
   Outcome outcome;
-  rte_mbuf* whole = rte_ipv4_frag_reassemble_packet(table_, &dead_, fragment, now_ns, header);
   outcome.expired = dead_.cnt;
   if (whole == nullptr) {
     outcome.refused = std::find(dead_.row, dead_.row + dead_.cnt, fragment) != dead_.row + dead_.cnt;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Puts the fragments of outer packets together (RFC 791), within bounds that a flood of fragments can't move:
-// at most kMaxDatagrams at a time, each for at most kTimeoutNs. All fragments of a datagram must come to one
-// worker, as they do where the NIC spreads by addresses. Its worker alone uses it.
+// Puts the fragments of outer packets together (RFC 791, RFC 8200 section 4.5), within bounds that a flood of
+// fragments can't move: at most kMaxDatagrams at a time, each for at most kTimeoutNs. All fragments of a
+// datagram must come to one worker, as they do where the NIC spreads by addresses. Its worker alone uses it.
 #pragma once
 
 #include <rte_ip_frag.h>
@@ -35,11 +35,15 @@ class Reassembler {
 
   // Takes the fragment, whose data is exactly its IPv4 packet and has passed check_ipv4.
   Outcome add(rte_mbuf* fragment, uint64_t now_ns);
+  // The same for an IPv6 packet that has passed check_ipv6 and whose fragment header is right behind its IPv6
+  // header. Fragments that overlap make no packet (RFC 5722).
+  Outcome add_ipv6(rte_mbuf* fragment, uint64_t now_ns);
   // Gives up datagrams that were never completed; how many fragments. To be called every so often.
   uint32_t expire(uint64_t now_ns);
 
  private:
   explicit Reassembler(rte_ip_frag_tbl* table) : table_(table) {}
+  Outcome outcome_of(rte_mbuf* fragment, rte_mbuf* whole);
   void free_dead();
 
   rte_ip_frag_tbl* table_;

@@ -7,6 +7,7 @@
 
 #include <rte_rcu_qsbr.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cassert>
 #include <memory>
@@ -16,6 +17,7 @@
 
 #include "dataplane/api/messages.h"
 #include "dataplane/fib/fib.h"
+#include "dataplane/fib/ipv6_fib.h"
 #include "dataplane/packet/dpdk_memory.h"
 #include "dataplane/packet/ethernet.h"
 #include "dataplane/sa/sa.h"
@@ -66,6 +68,8 @@ struct Port {
   std::array<uint32_t, kMaxAddressesPerPort> addresses_be;
   std::atomic<bool> link_up{true};      // writer: manager
   std::atomic<bool> has_mirror{false};  // writer: manager
+  uint16_t ipv6_count;                  // of the gateway's own IPv6 addresses on this port
+  std::array<Ipv6Address, kMaxAddressesPerPort> ipv6_addresses;
 
   bool is_public() const { return vrf_id == kPublicVrf; }
   bool owns(uint32_t address_be) const {
@@ -73,6 +77,10 @@ struct Port {
       if (addresses_be[i] == address_be) return true;
     }
     return false;
+  }
+  bool owns(const Ipv6Address& address) const {
+    const auto last = ipv6_addresses.begin() + ipv6_count;
+    return std::find(ipv6_addresses.begin(), last, address) != last;
   }
 };
 
@@ -85,9 +93,10 @@ struct PortList {
 struct Neighbour {
   uint32_t id;
   uint32_t port_id;
-  uint32_t address_be;
   bool resolved;
-  EthernetRewrite rewrite;  // where resolved
+  EthernetRewrite
+      rewrite;  // where resolved; for IPv4 packets, whatever the neighbour's own family (RFC 8950)
+  api::Address address;
 };
 
 // A next-hop group: any number of tunnels, neighbours and so on with weights. Immutable; replaced whole.
@@ -159,7 +168,8 @@ class GroupTable {
 // A VRF other than the public one. The object stays until the VRF is deleted; its tables change inside.
 struct Vrf {
   uint32_t id;
-  std::unique_ptr<Ipv4Fib> fib4;        // writer: manager; an IPv6 table takes its place beside it
+  std::unique_ptr<Ipv4Fib> fib4;        // writer: manager
+  std::unique_ptr<Ipv6Fib> fib6;        // writer: manager; nullptr: no IPv6 routes
   std::atomic<bool> has_mirror{false};  // writer: manager
 };
 

@@ -68,10 +68,20 @@ void send_to_unready_neighbour(PathContext& context, const Neighbour* neighbour,
   if (neighbour == nullptr) {
     drop(context, packet, api::DropReason::kNeighbourUnresolved);
   } else if (!neighbour->resolved) {
-    await_neighbour(context, neighbour->port_id, neighbour_id, neighbour->address_be, packet);
+    await_neighbour(context, neighbour->port_id, neighbour_id, neighbour->address, packet);
   } else {
     drop(context, packet, api::DropReason::kNoRoom);
   }
+}
+
+void send_ipv6_to_neighbour(PathContext& context, uint32_t neighbour_id, rte_mbuf* packet) {
+  const Neighbour* neighbour = context.world->neighbours.at(neighbour_id);
+  if (neighbour == nullptr || !neighbour->resolved || !prepend_ethernet(packet, neighbour->rewrite)) {
+    send_to_unready_neighbour(context, neighbour, neighbour_id, packet);
+    return;
+  }
+  rte_pktmbuf_mtod(packet, rte_ether_hdr*)->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV6);
+  send_frame(context, neighbour->port_id, packet);
 }
 
 void flush_transmit(PathContext& context) {
@@ -157,15 +167,15 @@ void punt_path_mtu(PathContext& context, uint32_t port_id, rte_mbuf* packet) {
   to_manager(context, packet);
 }
 
-void await_neighbour(PathContext& context, uint32_t port_id, uint32_t neighbour_id, uint32_t next_hop_be,
-                     rte_mbuf* packet) {
+void await_neighbour(PathContext& context, uint32_t port_id, uint32_t neighbour_id,
+                     const api::Address& next_hop, rte_mbuf* packet) {
   if (!within_rate(context, PuntClass::kNeighbour, packet)) return;
   PacketMeta& meta = meta_of(packet);
   meta.kind = MetaKind::kUnresolved;
   meta.punt_class = PuntClass::kNeighbour;
   meta.port_id = port_id;
   meta.neighbour_id = neighbour_id;
-  meta.next_hop_be = next_hop_be;
+  meta.next_hop = next_hop;
   to_manager(context, packet);
 }
 

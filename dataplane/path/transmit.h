@@ -28,7 +28,7 @@ inline void send_frame(PathContext& context, uint32_t port_id, rte_mbuf* frame) 
 [[gnu::cold]] void send_to_unready_neighbour(PathContext& context, const Neighbour* neighbour,
                                              uint32_t neighbour_id, rte_mbuf* packet);
 
-// An IP packet to a neighbour: rewrite and send, or to the manager to wait where the neighbour is not
+// An IPv4 packet to a neighbour: rewrite and send, or to the manager to wait where the neighbour is not
 // resolved.
 inline void send_to_neighbour(PathContext& context, uint32_t neighbour_id, rte_mbuf* packet) {
   const Neighbour* neighbour = context.world->neighbours.at(neighbour_id);
@@ -39,6 +39,9 @@ inline void send_to_neighbour(PathContext& context, uint32_t neighbour_id, rte_m
   }
   send_frame(context, neighbour->port_id, packet);
 }
+
+// The same for an IPv6 packet.
+void send_ipv6_to_neighbour(PathContext& context, uint32_t neighbour_id, rte_mbuf* packet);
 
 // send_to_neighbour for a run of packets: what a neighbour leads to is looked up once for as long as it stays
 // the same. Within one burst only.
@@ -91,7 +94,7 @@ void flush_handover(PathContext& context);
 void punt_to_port(PathContext& context, uint32_t port_id, rte_mbuf* frame, PuntClass punt_class);
 void punt_to_vrf(PathContext& context, uint32_t vrf_id, rte_mbuf* packet);
 void punt_path_mtu(PathContext& context, uint32_t port_id, rte_mbuf* packet);
-void await_neighbour(PathContext& context, uint32_t port_id, uint32_t neighbour_id, uint32_t next_hop_be,
-                     rte_mbuf* packet);
+void await_neighbour(PathContext& context, uint32_t port_id, uint32_t neighbour_id,
+                     const api::Address& next_hop, rte_mbuf* packet);
 
 }  // namespace sallyport::dataplane

@@ -105,8 +105,6 @@ inline api::DropReason enter_ipv4(rte_mbuf* frame, FrameKind kind) {
   switch (kind) {
     case FrameKind::kIpv4:
       return enter_ipv4(frame);
-    case FrameKind::kIpv6:
-      return api::DropReason::kIpv6Unsupported;
     case FrameKind::kTooShort:
       return api::DropReason::kRxMalformed;
     case FrameKind::kOtherStation:

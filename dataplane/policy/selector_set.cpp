@@ -102,18 +102,14 @@ bool SelectorSet::matches(uint32_t local_be, uint16_t local_port, uint32_t remot
          any_covers<uint32_t>(ipv4_.remote, rte_be_to_cpu_32(remote_be), remote_port, flow);
 }
 
-bool SelectorSet::matches_inbound(const rte_ipv6_hdr& header) const {
+bool SelectorSet::matches_inbound(const Ipv6Flow& flow) const {
   if (ipv6_.any) return true;
-  if (ipv6_.local.empty()) return false;
-  const Ipv6Flow flow = read_flow(header);
   return any_covers<Ipv6Address>(ipv6_.local, flow.destination, flow.destination_port, flow) &&
          any_covers<Ipv6Address>(ipv6_.remote, flow.source, flow.source_port, flow);
 }
 
-bool SelectorSet::matches_outbound(const rte_ipv6_hdr& header) const {
+bool SelectorSet::matches_outbound(const Ipv6Flow& flow) const {
   if (ipv6_.any) return true;
-  if (ipv6_.local.empty()) return false;
-  const Ipv6Flow flow = read_flow(header);
   return any_covers<Ipv6Address>(ipv6_.local, flow.source, flow.source_port, flow) &&
          any_covers<Ipv6Address>(ipv6_.remote, flow.destination, flow.destination_port, flow);
 }

@@ -48,8 +48,14 @@ class SelectorSet {
     const Flow flow = read_flow(header);
     return matches(flow.source_be, flow.source_port, flow.destination_be, flow.destination_port, flow);
   }
-  bool matches_inbound(const rte_ipv6_hdr& header) const;
-  bool matches_outbound(const rte_ipv6_hdr& header) const;
+  bool matches_inbound(const rte_ipv6_hdr& header) const {
+    return ipv6_.any || (!no_ipv6() && matches_inbound(read_flow(header)));
+  }
+  bool matches_outbound(const rte_ipv6_hdr& header) const {
+    return ipv6_.any || (!no_ipv6() && matches_outbound(read_flow(header)));
+  }
+  bool matches_inbound(const Ipv6Flow& flow) const;
+  bool matches_outbound(const Ipv6Flow& flow) const;
 
   bool any_ipv4() const { return ipv4_.any; }  // every IPv4 packet matches
   bool any_ipv6() const { return ipv6_.any; }

@@ -7,6 +7,7 @@
 #include <new>
 #include <type_traits>
 
+#include "dataplane/sa/peer_key.h"
 #include "dataplane/sa/sa.h"
 
 namespace sallyport::dataplane {
@@ -42,8 +43,9 @@ Refusal check_common(uint32_t spi, const api::SaKeys& keys, const api::Address& 
   if (keys.key_bytes != sizes.key_bytes || keys.integrity_key_bytes != sizes.integrity_key_bytes) {
     return {api::Error::kInvalid, "the key's size is wrong for the algorithm"};
   }
-  if (local.family != api::Family::kIpv4 || remote.family != api::Family::kIpv4) {
-    return {api::Error::kUnsupported, "outer addresses other than IPv4 are not supported"};
+  const bool is_family = local.family == api::Family::kIpv4 || local.family == api::Family::kIpv6;
+  if (!is_family || remote.family != local.family) {
+    return {api::Error::kInvalid, "the outer addresses are not of one family"};
   }
   return {};
 }
@@ -119,9 +121,8 @@ Refusal create_inbound_sa(const api::SetInboundSa& message, api::InboundRow& row
   made->row = &row;
   made->limits = limits_of(message.lifetimes);
   made->limited = has_limits(message.lifetimes);
-  uint32_t remote_be;
-  std::memcpy(&remote_be, message.remote.bytes.data(), sizeof(remote_be));
-  made->remote.store(uint64_t{remote_be} << 32 | message.remote_port, std::memory_order_relaxed);
+  made->outer_family.store(message.local.family, std::memory_order_relaxed);
+  made->remote.store(peer_key(message.remote, message.remote_port), std::memory_order_relaxed);
   made->window.open(window, right_edge, {reinterpret_cast<uint64_t*>(made.get() + 1), words});
   if (!resumed) reset_row(row, row.right_edge, 0, message.spi);
   sa = std::move(made);

@@ -6,9 +6,11 @@
 #include <rte_ip.h>
 #include <rte_udp.h>
 
+#include <array>
 #include <cstring>
 
 #include "dataplane/packet/ipv4.h"
+#include "dataplane/packet/ipv6.h"
 
 namespace sallyport::dataplane {
 
@@ -33,40 +35,84 @@ uint64_t first_bytes(uint8_t tos, bool df) {
   return bytes;
 }
 
-}  // namespace
+// The first 8 bytes of an IPv6 header, in memory order, with this traffic class and else zero. The flow label
+// stays zero (RFC 6437 section 3): it would tell the flows inside apart.
+uint64_t first_bytes_ipv6(uint8_t traffic_class) {
+  rte_ipv6_hdr header{};
+  set_traffic_class(header, traffic_class);
+  uint64_t bytes;
+  std::memcpy(&bytes, &header, sizeof bytes);
+  return bytes;
+}
 
-api::Error make_outer_header(const OuterEndpoints& endpoints, const OuterPolicy& policy,
-                             OuterHeader& header) {
-  if (endpoints.local.family != api::Family::kIpv4 || endpoints.remote.family != api::Family::kIpv4) {
-    return api::Error::kUnsupported;
-  }
-  const uint32_t local_be = ipv4_of(endpoints.local), remote_be = ipv4_of(endpoints.remote);
-  if (local_be == 0 || remote_be == 0 || policy.dscp > kMaxDscp) return api::Error::kInvalid;
-  if (endpoints.encap && (endpoints.local_port == 0 || endpoints.remote_port == 0))
-    return api::Error::kInvalid;
+bool is_usable(const api::Address& address) {
+  if (address.family == api::Family::kIpv4) return ipv4_of(address) != 0;
+  return address.family == api::Family::kIpv6 && !is_unspecified(address.bytes) &&
+         !is_multicast(address.bytes);
+}
 
-  header = {};
+// What the policy leaves to the inner packet, and sets, of the TOS byte or traffic class.
+uint8_t inherited_class(const OuterPolicy& policy) {
+  return policy.dscp_policy == api::DscpPolicy::kSet ? kEcnMask : 0xff;
+}
+uint8_t fixed_class(const OuterPolicy& policy) {
+  return policy.dscp_policy == api::DscpPolicy::kSet ? static_cast<uint8_t>(policy.dscp << 2) : 0;
+}
+
+void fill_ipv4(const OuterEndpoints& endpoints, const OuterPolicy& policy, OuterHeader& header) {
   auto* ip = reinterpret_cast<rte_ipv4_hdr*>(header.bytes.data());
   ip->version_ihl = RTE_IPV4_VHL_DEF;
   ip->time_to_live = kTtl;
   ip->next_proto_id = endpoints.encap ? IPPROTO_UDP : IPPROTO_ESP;
-  ip->src_addr = local_be;
-  ip->dst_addr = remote_be;
+  ip->src_addr = ipv4_of(endpoints.local);
+  ip->dst_addr = ipv4_of(endpoints.remote);
   header.checksum_sum = __rte_raw_cksum(ip, sizeof(*ip), 0);
   header.size_bytes = sizeof(rte_ipv4_hdr);
   if (endpoints.encap) {
     auto* udp = reinterpret_cast<rte_udp_hdr*>(ip + 1);
     udp->src_port = rte_cpu_to_be_16(endpoints.local_port);
     udp->dst_port = rte_cpu_to_be_16(endpoints.remote_port);
-    header.size_bytes += sizeof(rte_udp_hdr);
   }
+  header.inherited_mask = first_bytes(inherited_class(policy), policy.df == api::DfPolicy::kCopy);
+  header.fixed_bits = first_bytes(fixed_class(policy), policy.df == api::DfPolicy::kSet);
+}
+
+void fill_ipv6(const OuterEndpoints& endpoints, const OuterPolicy& policy, OuterHeader& header) {
+  std::memcpy(header.bytes.data(), endpoints.local.bytes.data(), sizeof(Ipv6Address));
+  std::memcpy(header.bytes.data() + sizeof(Ipv6Address), endpoints.remote.bytes.data(), sizeof(Ipv6Address));
+  header.size_bytes = sizeof(rte_ipv6_hdr);
+  const std::array<uint16_t, 2> ports = {rte_cpu_to_be_16(endpoints.local_port),
+                                         rte_cpu_to_be_16(endpoints.remote_port)};
+  if (endpoints.encap) std::memcpy(&header.ports, ports.data(), sizeof header.ports);
+  rte_ipv6_hdr fixed{};
+  set_traffic_class(fixed, fixed_class(policy));
+  fixed.vtc_flow |= RTE_BE32(uint32_t{6} << 28);
+  fixed.proto = endpoints.encap ? IPPROTO_UDP : IPPROTO_ESP;
+  fixed.hop_limits = kTtl;
+  std::memcpy(&header.fixed_bits, &fixed, sizeof header.fixed_bits);
+  header.inherited_mask = first_bytes_ipv6(inherited_class(policy));
+}
+
+}  // namespace
+
+api::Error make_outer_header(const OuterEndpoints& endpoints, const OuterPolicy& policy,
+                             OuterHeader& header) {
+  if (endpoints.local.family != endpoints.remote.family || !is_usable(endpoints.local) ||
+      !is_usable(endpoints.remote) || policy.dscp > kMaxDscp) {
+    return api::Error::kInvalid;
+  }
+  if (endpoints.encap && (endpoints.local_port == 0 || endpoints.remote_port == 0))
+    return api::Error::kInvalid;
+  header = {};
   header.encap = endpoints.encap;
   header.policy = policy;
-  header.inherited_mask = first_bytes(policy.dscp_policy == api::DscpPolicy::kSet ? kEcnMask : 0xff,
-                                      policy.df == api::DfPolicy::kCopy);
-  header.fixed_bits =
-      first_bytes(policy.dscp_policy == api::DscpPolicy::kSet ? static_cast<uint8_t>(policy.dscp << 2) : 0,
-                  policy.df == api::DfPolicy::kSet);
+  header.family = endpoints.local.family;
+  if (header.family == api::Family::kIpv4) {
+    fill_ipv4(endpoints, policy, header);
+  } else {
+    fill_ipv6(endpoints, policy, header);
+  }
+  if (endpoints.encap) header.size_bytes += sizeof(rte_udp_hdr);
   return api::Error::kNone;
 }
 

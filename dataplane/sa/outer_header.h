@@ -26,19 +26,22 @@ struct OuterEndpoints {
 };
 
 struct alignas(64) OuterHeader {
-  std::array<uint8_t, 32> bytes;  // IPv4 [UDP]: version, TTL 64, protocol, addresses, ports; the rest zero
+  // IPv4 [UDP]: version, TTL 64, protocol, addresses, ports; the rest zero. IPv6: source and destination.
+  std::array<uint8_t, 32> bytes;
   // Of the header's first 8 bytes, in memory order: what comes from the inner header, and what the policy
-  // sets.
+  // sets; of an IPv6 one also its version, next header and hop limit 64.
   uint64_t inherited_mask, fixed_bits;
   uint32_t
       checksum_sum;    // one's complement sum, in memory order, of the header with its variable fields zero
-  uint8_t size_bytes;  // 20 or 28
+  uint32_t ports;      // of IPv6 UDP, as in the header
+  uint8_t size_bytes;  // 20 or 28, 40 or 48
   bool encap;
   OuterPolicy policy;
+  api::Family family;
 };
 static_assert(sizeof(OuterHeader) == 64);
 
-// kUnsupported for anything but IPv4, kInvalid for a zero address, DSCP over 63, or encap without ports.
+// kInvalid for two families, a zero or multicast address, DSCP over 63, or encap without ports.
 api::Error make_outer_header(const OuterEndpoints& endpoints, const OuterPolicy& policy, OuterHeader& header);
 
 }  // namespace sallyport::dataplane

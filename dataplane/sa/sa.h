@@ -60,15 +60,17 @@ struct alignas(64) InboundSa {
   SaOpening opening = SaOpening::kNew;  // writer: home worker
   ReplayWindow window;                  // writer: home worker
 
-  // Line 1. NAT-T: the peer's address (network order, high half) and port (host order, low half) as
-  // sallyportd last told us (writer: manager) and as last reported in PeerMoved (writer: home worker).
+  // Line 1. NAT-T: the peer's address and port (peer_key) as sallyportd last told us (writer: manager) and as
+  // last reported in PeerMoved (writer: home worker).
   SaLimits limits;
   std::atomic<uint64_t> remote{0};
   uint64_t remote_reported = 0;
   uint64_t reported_ns = 0;  // when; writer: home worker
   uint32_t slot;
   uint8_t told = 0;  // SaNotice bits that were due once; writer: home worker
-  uint8_t reserved[3] = {};
+  std::atomic<api::Family> outer_family{api::Family::kIpv4};  // writer: manager (UpdateSa)
+  bool ipv4_only = false;  // without `selectors` all IPv4 matches, and no IPv6
+  uint8_t reserved = 0;
 
   alignas(64) CipherKey key;
 };
@@ -92,9 +94,10 @@ struct alignas(128) OutboundSa {
   api::Algorithm algorithm;
   EspShape shape;
   bool esn;
-  bool limited;      // by packets or bytes: `limits` are to be looked at
-  uint8_t due = 0;   // SaNotice bits to tell; writer: home worker
-  uint8_t told = 0;  // SaNotice bits that were due once; writer: home worker
+  bool limited;            // by packets or bytes: `limits` are to be looked at
+  uint8_t due = 0;         // SaNotice bits to tell; writer: home worker
+  uint8_t told = 0;        // SaNotice bits that were due once; writer: home worker
+  bool ipv4_only = false;  // without `selectors` all IPv4 matches, and no IPv6
 
   // Line 1.
   OuterHeader first_outer;

@@ -11,10 +11,13 @@
 
 #include "dataplane/path/context.h"
 #include "dataplane/path/forward.h"
+#include "dataplane/path/forward_ipv6.h"
 #include "dataplane/path/inbound.h"
 #include "dataplane/path/outbound.h"
+#include "dataplane/path/outbound_ipv6.h"
 #include "dataplane/path/transmit.h"
 #include "dataplane/path/validate.h"
+#include "dataplane/path/validate_ipv6.h"
 
 namespace sallyport::dataplane {
 
@@ -60,10 +63,16 @@ uint32_t poll_ports(PathContext& context) {
   return total;
 }
 
-void take_handover(PathContext& context, rte_mbuf* packet, InboundBurst& inbound, OutboundBurst& outbound) {
+// What came over a ring, by what is to be done with it.
+struct Handover {
+  InboundBurst inbound;
+  OutboundBurst outbound, outbound_ipv6;
+};
+
+void take_handover(PathContext& context, rte_mbuf* packet, Handover& bursts) {
   const PacketMeta& meta = meta_of(packet);
   if (meta.kind == MetaKind::kHandoverInbound) {
-    find_slot(context, packet, meta.esp_offset_bytes, inbound);
+    find_slot(context, packet, meta.esp_offset_bytes, bursts.inbound);
     return;
   }
   const Tunnel* tunnel = context.world->tunnels.at(meta.tunnel_id);
@@ -78,7 +87,8 @@ void take_handover(PathContext& context, rte_mbuf* packet, InboundBurst& inbound
   if (home.sa == nullptr) {
     leave_home(context, routed, *tunnel, home.slot);
   } else {
-    outbound.append(*tunnel, *home.sa, routed);
+    OutboundBurst& burst = is_ipv6_packet(packet) ? bursts.outbound_ipv6 : bursts.outbound;
+    burst.append(*tunnel, *home.sa, routed);
   }
 }
 
@@ -93,15 +103,23 @@ uint32_t poll_handover(PathContext& context, bool& drained) {
         rte_ring_sc_dequeue_burst(context.rings->handover(from, context.index),
                                   reinterpret_cast<void**>(packets.data()), kBurst, nullptr);
     if (count == kBurst) drained = false;
-    InboundBurst inbound;
-    OutboundBurst outbound;
+    Handover bursts;
     for (uint32_t i = 0; i < count; ++i)
-      take_handover(context, packets[i], inbound, outbound);
-    if (inbound.count > 0) decapsulate_burst(context, inbound);
-    if (outbound.count > 0) encapsulate_burst(context, outbound);
+      take_handover(context, packets[i], bursts);
+    if (bursts.inbound.count > 0) decapsulate_burst(context, bursts.inbound);
+    if (bursts.outbound.count > 0) encapsulate_burst(context, bursts.outbound);
+    if (bursts.outbound_ipv6.count > 0) encapsulate_ipv6_burst(context, bursts.outbound_ipv6);
     total += count;
   }
   return total;
+}
+
+void inject_ipv6(PathContext& context, rte_mbuf* packet) {
+  if (const api::DropReason reason = fit_ipv6(packet); reason != kKeep) {
+    drop(context, packet, reason);
+    return;
+  }
+  route_ipv6(context, make_routed(packet, meta_of(packet).vrf_id, kNoPort, Origin::kMirror));
 }
 
 uint32_t poll_injections(PathContext& context) {
@@ -116,7 +134,10 @@ uint32_t poll_injections(PathContext& context) {
     if (meta.kind == MetaKind::kInjectPort) {
       send_frame(context, meta.port_id, packet);
     } else if (meta.kind == MetaKind::kInjectNeighbour) {
-      send_to_neighbour(context, meta.neighbour_id, packet);
+      (is_ipv6_packet(packet) ? send_ipv6_to_neighbour : send_to_neighbour)(context, meta.neighbour_id,
+                                                                            packet);
+    } else if (is_ipv6_packet(packet)) {
+      inject_ipv6(context, packet);
     } else if (const api::DropReason reason = fit_ipv4(packet); reason != kKeep) {
       drop(context, packet, reason);
     } else {
@@ -183,7 +204,9 @@ uint32_t Worker::poll_once() {
     context.first_packets.release(context);
   taken += poll_injections(context);
   taken += poll_ports(context);
+  forward_ipv6(context);
   send_replies(context);
+  send_ipv6_replies(context);
   if (context.now_ns >= next_expiry_ns_) {
     next_expiry_ns_ = context.now_ns + kExpireIntervalNs;
     const uint32_t expired = context.reassembler->expire(context.now_ns);

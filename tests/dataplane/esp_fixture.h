@@ -18,6 +18,21 @@ inline api::Address address_of(uint32_t value) {
   return address;
 }
 
+// The IPv4 address in host order.
+inline uint32_t ipv4_of(const api::Address& address) {
+  EXPECT_EQ(address.family, api::Family::kIpv4);
+  return get32(Bytes(address.bytes.begin(), address.bytes.end()), 0);
+}
+inline api::Address address_of(const std::array<uint8_t, 16>& value) {
+  return {api::Family::kIpv6, {}, value};
+}
+inline api::Address source_of(const OracleSa& sa) {
+  return sa.source6 ? address_of(*sa.source6) : address_of(sa.source);
+}
+inline api::Address destination_of(const OracleSa& sa) {
+  return sa.destination6 ? address_of(*sa.destination6) : address_of(sa.destination);
+}
+
 inline api::SaKeys keys_of(const OracleSa& sa) {
   const AlgorithmRow row = row_of(sa);
   api::SaKeys keys{};
@@ -38,8 +53,8 @@ inline api::SetInboundSa inbound_message(const OracleSa& sa, uint32_t replay_win
   message.esn = sa.esn;
   message.encap = sa.encap;
   message.keys = keys_of(sa);
-  message.local = address_of(sa.destination);
-  message.remote = address_of(sa.source);
+  message.local = destination_of(sa);
+  message.remote = source_of(sa);
   message.local_port = sa.destination_port;
   message.remote_port = sa.source_port;
   return message;
@@ -52,8 +67,8 @@ inline api::SetOutboundSa outbound_message(const OracleSa& sa) {
   message.esn = sa.esn;
   message.encap = sa.encap;
   message.keys = keys_of(sa);
-  message.local = address_of(sa.source);
-  message.remote = address_of(sa.destination);
+  message.local = source_of(sa);
+  message.remote = destination_of(sa);
   message.local_port = sa.source_port;
   message.remote_port = sa.destination_port;
   return message;
@@ -68,11 +83,15 @@ struct EncapPacket {
 };
 
 inline void prepare_encapsulation(EncapPacket& item, CryptoJob& job) {
-  if (item.drop == kKeep) item.drop = prepare_encapsulation(item.packet, *item.sa, item.sequence, job);
-  if (item.drop != kKeep) job.key = nullptr;
+  const bool is_ipv6 = *rte_pktmbuf_mtod(item.packet, const uint8_t*) >> 4 == 6;
+  if (item.drop == kKeep) {
+    item.drop = is_ipv6 ? prepare_ipv6_encapsulation(item.packet, *item.sa, item.sequence, job)
+                        : prepare_encapsulation(item.packet, *item.sa, item.sequence, job);
+  }
+  if (!is_kept(item.drop)) job.key = nullptr;
 }
 inline void finish_encapsulation(EncapPacket& item, const CryptoJob& job) {
-  if (item.drop == kKeep && !job.ok) item.drop = api::DropReason::kCryptoFailed;
+  if (is_kept(item.drop) && !job.ok) item.drop = api::DropReason::kCryptoFailed;
 }
 
 class EspTest : public ::testing::Test {
@@ -130,7 +149,8 @@ class EspTest : public ::testing::Test {
   }
 
   DecapPacket decap_item(rte_mbuf* packet) {
-    return {packet, inbound_.get(), static_cast<uint16_t>(inbound_->encap ? 28 : 20), 0, 0, kKeep};
+    const int ip_bytes = inbound_->outer_family == api::Family::kIpv6 ? 40 : 20;
+    return {packet, inbound_.get(), static_cast<uint16_t>(ip_bytes + (inbound_->encap ? 8 : 0)), 0, 0, kKeep};
   }
 
   struct Outcome {
@@ -140,7 +160,7 @@ class EspTest : public ::testing::Test {
   Outcome receive(rte_mbuf* packet) {
     std::vector<DecapPacket> items = {decap_item(packet)};
     decapsulate(items);
-    Outcome outcome{items[0].drop, items[0].drop == kKeep ? to_bytes(items[0].packet) : Bytes{}};
+    Outcome outcome{items[0].drop, is_kept(items[0].drop) ? to_bytes(items[0].packet) : Bytes{}};
     rte_pktmbuf_free(items[0].packet);
     return outcome;
   }
@@ -148,7 +168,7 @@ class EspTest : public ::testing::Test {
   Outcome send(rte_mbuf* packet) {
     std::vector<EncapPacket> items = {{packet, outbound_.get(), 0, kKeep}};
     encapsulate(items);
-    Outcome outcome{items[0].drop, items[0].drop == kKeep ? to_bytes(items[0].packet) : Bytes{}};
+    Outcome outcome{items[0].drop, is_kept(items[0].drop) ? to_bytes(items[0].packet) : Bytes{}};
     rte_pktmbuf_free(items[0].packet);
     return outcome;
   }

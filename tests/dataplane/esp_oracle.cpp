@@ -2,6 +2,7 @@
 // The packet around the oracle's cryptography.
 #include "tests/dataplane/esp_oracle.h"
 
+#include "tests/dataplane/ipv6_packets.h"
 #include "tests/dataplane/openssl_ciphers.h"
 
 namespace sallyport::dataplane::testing {
@@ -40,13 +41,30 @@ Bytes udp_header(const OracleSa& sa, size_t payload_bytes) {
   return header;
 }
 
+size_t ip_bytes(const OracleSa& sa) {
+  return sa.source6 ? 40 : 20;
+}
+
+bool ipv4_is_right(const OracleSa& sa, const Bytes& packet) {
+  return packet[0] == 0x45 && get16(packet, 2) == packet.size() && packet[8] == 64 &&
+         packet[9] == (sa.encap ? 17 : 50) && internet_checksum(packet, 0, 20) == 0 &&
+         get32(packet, 12) == sa.source && get32(packet, 16) == sa.destination;
+}
+
+// The traffic class is a choice, the flow label is not.
+bool ipv6_is_right(const OracleSa& sa, const Bytes& packet) {
+  return packet[0] >> 4 == 6 && (get32(packet, 0) & 0xfffff) == 0 && get16(packet, 4) == packet.size() - 40 &&
+         packet[6] == (sa.encap ? 17 : 50) && packet[7] == 64 &&
+         std::equal(sa.source6->begin(), sa.source6->end(), packet.begin() + 8) &&
+         std::equal(sa.destination6->begin(), sa.destination6->end(), packet.begin() + 24);
+}
+
 bool outer_is_right(const OracleSa& sa, const Bytes& packet) {
-  const bool ip_right = packet[0] == 0x45 && get16(packet, 2) == packet.size() && packet[8] == 64 &&
-                        packet[9] == (sa.encap ? 17 : 50) && internet_checksum(packet, 0, 20) == 0 &&
-                        get32(packet, 12) == sa.source && get32(packet, 16) == sa.destination;
-  return ip_right &&
-         (!sa.encap || (get16(packet, 20) == sa.source_port && get16(packet, 22) == sa.destination_port &&
-                        get16(packet, 24) == packet.size() - 20 && get16(packet, 26) == 0));
+  const size_t udp = ip_bytes(sa);
+  if (!(sa.source6 ? ipv6_is_right(sa, packet) : ipv4_is_right(sa, packet))) return false;
+  return !sa.encap ||
+         (get16(packet, udp) == sa.source_port && get16(packet, udp + 2) == sa.destination_port &&
+          get16(packet, udp + 4) == packet.size() - udp && get16(packet, udp + 6) == 0);
 }
 
 }  // namespace
@@ -64,7 +82,8 @@ Bytes seal(const OracleSa& sa, uint64_t sequence, const Bytes& inner, const Seal
   for (size_t i = 1; i <= pad_bytes; ++i)
     text.push_back(static_cast<uint8_t>(i));
   text.push_back(options.pad_length_says.value_or(static_cast<uint8_t>(pad_bytes)));
-  text.push_back(options.next_header);
+  const bool holds_ipv6 = !inner.empty() && inner[0] >> 4 == 6;
+  text.push_back(options.next_header.value_or(holds_ipv6 ? 41 : 4));
 
   const Bytes iv = iv_of(sa, options.iv.value_or(sequence));
   const Bytes sealed = protect(sa, {sequence, iv}, text);
@@ -75,12 +94,13 @@ Bytes seal(const OracleSa& sa, uint64_t sequence, const Bytes& inner, const Seal
   put32(payload, esp + 4, static_cast<uint32_t>(sequence));
   payload.insert(payload.end(), iv.begin(), iv.end());
   payload.insert(payload.end(), sealed.begin(), sealed.end());
-  return ipv4(payload, {sa.source, sa.destination, static_cast<uint8_t>(sa.encap ? 17 : 50),
-                        options.outer_tos, 64, 1, 0});
+  const auto protocol = static_cast<uint8_t>(sa.encap ? 17 : 50);
+  if (sa.source6) return ipv6(payload, {*sa.source6, *sa.destination6, protocol, options.outer_tos});
+  return ipv4(payload, {sa.source, sa.destination, protocol, options.outer_tos, 64, 1, 0});
 }
 
 std::optional<Opened> open(const OracleSa& sa, uint32_t sequence_high, const Bytes& packet) {
-  const size_t esp = sa.encap ? 28 : 20;
+  const size_t esp = ip_bytes(sa) + (sa.encap ? 8 : 0);
   const size_t text = esp + kEspHeaderBytes + sa.iv_bytes();
   if (packet.size() < text + sa.align_bytes() + sa.icv_bytes) return std::nullopt;
   const size_t text_bytes = packet.size() - text - sa.icv_bytes;

@@ -3,6 +3,7 @@
 // OpenSSL: what our packets are held against.
 #pragma once
 
+#include <array>
 #include <optional>
 
 #include "tests/dataplane/packets.h"
@@ -22,13 +23,15 @@ struct OracleSa {
   size_t icv_bytes = 16;
   const char* digest = nullptr;  // of the HMAC beside kCbc and kCleartext: OpenSSL's name
   Bytes integrity_key = {};
+  // The outer addresses where they are IPv6.
+  std::optional<std::array<uint8_t, 16>> source6 = std::nullopt, destination6 = std::nullopt;
 
   size_t iv_bytes() const;
   size_t align_bytes() const { return cipher == OracleCipher::kCbc ? 16 : 4; }
 };
 
 struct SealOptions {
-  uint8_t next_header = 4;
+  std::optional<uint8_t> next_header = std::nullopt;  // instead of the one of the inner packet's version
   uint8_t outer_tos = 0;
   std::optional<uint8_t> pad_bytes = std::nullopt;  // instead of the fewest that align
   std::optional<uint8_t> pad_length_says = std::nullopt;
@@ -39,7 +42,7 @@ struct SealOptions {
 Bytes seal(const OracleSa& sa, uint64_t sequence, const Bytes& inner, const SealOptions& options = {});
 
 struct Opened {
-  Bytes outer;  // IPv4 header, and UDP header where encapsulated
+  Bytes outer;  // IP header, and UDP header where encapsulated
   uint32_t spi, sequence_low;
   uint64_t iv;  // its first 8 bytes; 0 without one
   Bytes whole_iv;

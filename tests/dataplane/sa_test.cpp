@@ -4,6 +4,7 @@
 
 #include "dataplane/sa/sa_table.h"
 #include "tests/dataplane/esp_fixture.h"
+#include "tests/dataplane/ipv6_packets.h"
 
 namespace sallyport::dataplane::testing {
 namespace {
@@ -183,8 +184,11 @@ TEST_F(SaTest, RefusesWhatIsWrong) {
       {"integrity key with AEAD", [](api::SetInboundSa& m) { m.keys.integrity_key_bytes = 20; },
        api::Error::kInvalid},
       {"algorithm 0", [](api::SetInboundSa& m) { m.keys.algorithm = {}; }, api::Error::kUnsupported},
-      {"IPv6 outside", [](api::SetInboundSa& m) { m.remote.family = api::Family::kIpv6; },
-       api::Error::kUnsupported},
+      {"two families outside", [](api::SetInboundSa& m) { m.remote.family = api::Family::kIpv6; },
+       api::Error::kInvalid},
+      {"no family outside",
+       [](api::SetInboundSa& m) { m.remote.family = m.local.family = api::Family::kNone; },
+       api::Error::kInvalid},
   };
   inbound_row_.spi = 0x888;
   inbound_row_.right_edge = 77;
@@ -249,7 +253,11 @@ TEST(OuterHeaderTest, RefusesWhatIsWrong) {
   EXPECT_EQ(make_outer_header(good, {}, header), api::Error::kNone);
   OuterEndpoints bad = good;
   bad.remote.family = api::Family::kIpv6;
-  EXPECT_EQ(make_outer_header(bad, {}, header), api::Error::kUnsupported);
+  EXPECT_EQ(make_outer_header(bad, {}, header), api::Error::kInvalid);
+  bad = {address_of(Ip6{}), address_of(ip6(9, 9)), 0, 0, false};
+  EXPECT_EQ(make_outer_header(bad, {}, header), api::Error::kInvalid);
+  bad = {address_of(ip6(9, 9)), address_of(multicast6(2, 1)), 0, 0, false};
+  EXPECT_EQ(make_outer_header(bad, {}, header), api::Error::kInvalid);
   bad = good;
   bad.local = address_of(0);
   EXPECT_EQ(make_outer_header(bad, {}, header), api::Error::kInvalid);

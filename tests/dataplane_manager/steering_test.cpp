@@ -124,7 +124,8 @@ std::vector<rte_flow_item_type> types_of(const FlowRule& rule) {
 }
 
 TEST(FlowRuleTest, MatchesTheMaskedSpiOfEsp) {
-  const FlowRule rule({.spi = 2, .spi_mask = 3, .worker = 2}, EspCarrier::kIp, Fragments::kUnmentioned);
+  const FlowRule rule({.spi = 2, .spi_mask = 3, .worker = 2}, api::Family::kIpv4, EspCarrier::kIp,
+                      Fragments::kUnmentioned);
   EXPECT_EQ(types_of(rule),
             (std::vector{RTE_FLOW_ITEM_TYPE_ETH, RTE_FLOW_ITEM_TYPE_IPV4, RTE_FLOW_ITEM_TYPE_ESP}));
   EXPECT_EQ(rule.attributes()->ingress, 1u);
@@ -140,7 +141,8 @@ TEST(FlowRuleTest, MatchesTheMaskedSpiOfEsp) {
 }
 
 TEST(FlowRuleTest, MatchesEspInUdpAndLeavesFragments) {
-  const FlowRule rule({.spi = 1, .spi_mask = 1, .worker = 1}, EspCarrier::kUdp, Fragments::kExcluded);
+  const FlowRule rule({.spi = 1, .spi_mask = 1, .worker = 1}, api::Family::kIpv4, EspCarrier::kUdp,
+                      Fragments::kExcluded);
   EXPECT_EQ(types_of(rule), (std::vector{RTE_FLOW_ITEM_TYPE_ETH, RTE_FLOW_ITEM_TYPE_IPV4,
                                          RTE_FLOW_ITEM_TYPE_UDP, RTE_FLOW_ITEM_TYPE_ESP}));
   const auto* ip = static_cast<const rte_flow_item_ipv4*>(rule.items()[1].spec);
@@ -152,8 +154,20 @@ TEST(FlowRuleTest, MatchesEspInUdpAndLeavesFragments) {
   EXPECT_NE(rule.items()[3].spec, nullptr);
 }
 
+TEST(FlowRuleTest, MatchesEspOverIpv6AndLeavesFragments) {
+  const FlowRule rule({.spi = 1, .spi_mask = 1, .worker = 1}, api::Family::kIpv6, EspCarrier::kIp,
+                      Fragments::kExcluded);
+  EXPECT_EQ(types_of(rule),
+            (std::vector{RTE_FLOW_ITEM_TYPE_ETH, RTE_FLOW_ITEM_TYPE_IPV6, RTE_FLOW_ITEM_TYPE_ESP}));
+  const auto* ip = static_cast<const rte_flow_item_ipv6*>(rule.items()[1].spec);
+  const auto* ip_mask = static_cast<const rte_flow_item_ipv6*>(rule.items()[1].mask);
+  EXPECT_EQ(ip->has_frag_ext, 0u);
+  EXPECT_EQ(ip_mask->has_frag_ext, 1u);
+  EXPECT_EQ(ip_mask->hdr.proto, 0);
+}
+
 TEST(FlowRuleTest, SpreadsBySpi) {
-  const FlowRule rule(EspCarrier::kIp, Fragments::kUnmentioned);
+  const FlowRule rule(api::Family::kIpv4, EspCarrier::kIp, Fragments::kUnmentioned);
   EXPECT_EQ(rule.items()[2].spec, nullptr);
   ASSERT_EQ(rule.actions()[0].type, RTE_FLOW_ACTION_TYPE_RSS);
   const auto* rss = static_cast<const rte_flow_action_rss*>(rule.actions()[0].conf);
@@ -165,22 +179,31 @@ TEST(FlowRuleTest, SpreadsBySpi) {
 TEST(SpreadTest, IsDescribed) {
   const EspSteering home{EspSpread::kHome, {}}, by_spi{EspSpread::kBySpi, "Invalid input set"},
       by_rss{EspSpread::kByRss, "Function not implemented"};
-  EXPECT_EQ(describe({PortSide::kPublic, 1, 0, {}, {}}), "one worker takes every packet");
-  EXPECT_EQ(describe({PortSide::kLan, 2, kFlows, {}, {}}), "2 queues: flows by addresses and ports");
-  EXPECT_EQ(describe({PortSide::kLan, 2, 0, {}, {}}), "2 queues: flows as the device does by itself");
+  EXPECT_EQ(describe({PortSide::kPublic, 1, 0, {}, {}, {}, {}}), "one worker takes every packet");
+  EXPECT_EQ(describe({PortSide::kLan, 2, kFlows, {}, {}, {}, {}}), "2 queues: flows by addresses and ports");
+  EXPECT_EQ(describe({PortSide::kLan, 2, 0, {}, {}, {}, {}}), "2 queues: flows as the device does by itself");
   EXPECT_EQ(
-      describe({PortSide::kPublic, 2, kFlows, home, home}),
+      describe({PortSide::kPublic, 2, kFlows, home, home, home, home}),
       "2 queues: ESP to its home worker's queue by rule; ESP in UDP to its home worker's queue by rule; "
       "the rest by addresses and ports");
   EXPECT_EQ(
-      describe({PortSide::kPublic, 4, RTE_ETH_RSS_IP, by_spi, by_rss}),
+      describe({PortSide::kPublic, 4, RTE_ETH_RSS_IP, by_spi, by_rss, by_spi, by_rss}),
       "4 queues: ESP by SPI, then handed to its home worker; ESP in UDP by addresses, then handed to its "
       "home worker; the rest by addresses; the device takes no rule for it: Invalid input set");
   EXPECT_EQ(
-      describe({PortSide::kPublic, 3, kFlows, {EspSpread::kBySpi, {}}, {}}),
+      describe({PortSide::kPublic, 3, kFlows, {EspSpread::kBySpi, {}}, {}, {EspSpread::kBySpi, {}}, {}}),
       "3 queues: ESP by SPI, then handed to its home worker; ESP in UDP by addresses and ports, then "
       "handed to its home worker; the rest by addresses and ports; only 2, 4, 8... workers can have rules "
       "to their queues, not 3");
+}
+
+TEST(SpreadTest, SaysWhereIpv6Differs) {
+  const EspSteering home{EspSpread::kHome, {}};
+  EXPECT_EQ(
+      describe({PortSide::kPublic, 2, kFlows, home, home, {EspSpread::kBySpi, {}}, {}}),
+      "2 queues: ESP to its home worker's queue by rule; ESP in UDP to its home worker's queue by rule; "
+      "the rest by addresses and ports; over IPv6 ESP by SPI, then handed to its home worker; ESP in UDP "
+      "by addresses and ports, then handed to its home worker");
 }
 
 TEST(NumaTest, WarnsOfWorkersElsewhere) {

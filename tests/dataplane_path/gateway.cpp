@@ -147,6 +147,11 @@ void Gateway::add_port(uint32_t port_id, uint32_t vrf_id, uint32_t address) {
   world.port_list = &port_list_;
 }
 
+void Gateway::add_address(uint32_t port_id, const Ipv6Address& address) {
+  Port& port = *ports_.at(port_id).port;
+  port.ipv6_addresses.at(port.ipv6_count++) = address;
+}
+
 void Gateway::add_vrf(uint32_t vrf_id) {
   auto vrf = std::make_unique<Vrf>();
   vrf->id = vrf_id;
@@ -156,7 +161,9 @@ void Gateway::add_vrf(uint32_t vrf_id) {
   config.max_routes = 1024;
   config.tbl8s = 64;
   vrf->fib4 = Ipv4Fib::create(config);
+  vrf->fib6 = Ipv6Fib::create(config);
   ASSERT_NE(vrf->fib4, nullptr);
+  ASSERT_NE(vrf->fib6, nullptr);
   world.vrfs.publish(vrf_id, vrf.get());
   vrfs_.push_back(std::move(vrf));
 }
@@ -174,11 +181,24 @@ void Gateway::add_route(uint32_t vrf_id, uint32_t prefix, uint8_t length, uint32
   }
 }
 
+void Gateway::add_route(uint32_t vrf_id, const Ipv6Address& prefix, uint8_t length, uint32_t group_id) {
+  for (const auto& vrf : vrfs_) {
+    if (vrf->id == vrf_id) {
+      ASSERT_EQ(vrf->fib6->add(prefix, length, group_id), FibResult::kDone);
+    }
+  }
+}
+
 void Gateway::add_neighbour(uint32_t neighbour_id, uint32_t port_id, uint32_t address, bool resolved) {
+  add_neighbour(neighbour_id, port_id, address_of(address), resolved);
+}
+
+void Gateway::add_neighbour(uint32_t neighbour_id, uint32_t port_id, const api::Address& address,
+                            bool resolved) {
   auto neighbour = std::make_unique<Neighbour>();
   neighbour->id = neighbour_id;
   neighbour->port_id = port_id;
-  neighbour->address_be = rte_cpu_to_be_32(address);
+  neighbour->address = address;
   neighbour->resolved = resolved;
   neighbour->rewrite = make_ethernet_rewrite(mac_of(static_cast<uint8_t>(0x80 + neighbour_id)), mac(port_id),
                                              RTE_ETHER_TYPE_IPV4);

@@ -36,11 +36,15 @@ class Gateway {
   ~Gateway();
 
   void add_port(uint32_t port_id, uint32_t vrf_id, uint32_t address);
+  void add_address(uint32_t port_id, const Ipv6Address& address);
   void add_vrf(uint32_t vrf_id);
   void add_group(uint32_t group_id, uint32_t vrf_id, std::vector<api::GroupMember> members);
   void add_route(uint32_t vrf_id, uint32_t prefix, uint8_t length, uint32_t group_id);
+  void add_route(uint32_t vrf_id, const Ipv6Address& prefix, uint8_t length, uint32_t group_id);
   // Replaces the one with this id.
   void add_neighbour(uint32_t neighbour_id, uint32_t port_id, uint32_t address, bool resolved = true);
+  void add_neighbour(uint32_t neighbour_id, uint32_t port_id, const api::Address& address,
+                     bool resolved = true);
   Tunnel& add_tunnel(uint32_t tunnel_id, uint32_t vrf_id, uint32_t neighbour_id);
   InboundSa& add_inbound(const OracleSa& sa, uint32_t tunnel_id, const SelectorSet* selectors = nullptr,
                          api::Lifetimes lifetimes = {});

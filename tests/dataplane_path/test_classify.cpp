@@ -207,8 +207,8 @@ TEST(PathMtu, ReadsTheQuotedEsp) {
   const Bytes quoted = ipv4(esp_bytes(0xcafe0001), {kPublicA, kPublicB, 50});
   const auto plain = read_fragmentation_needed(in(fragmentation_needed(quoted, 1380), 1));
   ASSERT_TRUE(plain);
-  EXPECT_EQ(rte_be_to_cpu_32(plain->local_be), kPublicA);
-  EXPECT_EQ(rte_be_to_cpu_32(plain->remote_be), kPublicB);
+  EXPECT_EQ(ipv4_of(plain->local), kPublicA);
+  EXPECT_EQ(ipv4_of(plain->remote), kPublicB);
   EXPECT_EQ(plain->spi, 0xcafe0001);
   EXPECT_EQ(plain->mtu_bytes, 1380);
   EXPECT_EQ(plain->remote_port, 0);

@@ -214,7 +214,7 @@ TEST_F(ExceptionTest, DropsFramesOfOtherStationsAndLinkLayers) {
   a.gateway.receive(kLanPort, Bytes(13));
   a.gateway.poll();
   EXPECT_EQ(a.gateway.drops(api::DropReason::kNotForUs), 1u);
-  EXPECT_EQ(a.gateway.drops(api::DropReason::kIpv6Unsupported), 1u);
+  EXPECT_EQ(a.gateway.drops(api::DropReason::kIpBadHeader), 1u);
   EXPECT_EQ(a.gateway.drops(api::DropReason::kUnknownEthertype), 1u);
   EXPECT_EQ(a.gateway.drops(api::DropReason::kRxMalformed), 1u);
 }

@@ -221,7 +221,7 @@ TEST_F(HostileTest, DropsDecryptedPacketsWithWrongHeaders) {
     if (test.inner.size() == 24) test.inner[0] = 0x4f;
     SiteA a;
     a.add_sas();
-    a.from_outside(seal(a.inbound, 1, test.inner));
+    a.from_outside(seal(a.inbound, 1, test.inner, {.next_header = 4}));
     a.gateway.poll();
     EXPECT_EQ(a.gateway.drops(test.reason), 1u);
     EXPECT_EQ(a.gateway.all_drops(), 1u);

@@ -26,7 +26,7 @@ TEST_F(PuntTest, LetsPacketsWaitForTheirNeighbour) {
   ASSERT_NE(waiting, nullptr);
   EXPECT_EQ(meta_of(waiting.get()).kind, MetaKind::kUnresolved);
   EXPECT_EQ(meta_of(waiting.get()).port_id, kLanPort);
-  EXPECT_EQ(rte_be_to_cpu_32(meta_of(waiting.get()).next_hop_be), kLanA | 77);
+  EXPECT_EQ(ipv4_of(meta_of(waiting.get()).next_hop), kLanA | 77);
   EXPECT_EQ(meta_of(waiting.get()).neighbour_id, api::kNone);
   EXPECT_EQ(to_bytes(waiting.get()), forwarded(inner));
 

@@ -270,7 +270,7 @@ TEST_F(TunnelTest, TellsOnceOfAPeerThatMoved) {
   EXPECT_EQ(event.kind, EventKind::kPeerMoved);
   EXPECT_EQ(event.spi, a.inbound.spi);
   EXPECT_EQ(event.slot, 4u);
-  EXPECT_EQ(rte_be_to_cpu_32(event.remote_be), 0xc6336463u);
+  EXPECT_EQ(ipv4_of(event.remote), 0xc6336463u);
   EXPECT_EQ(event.remote_port, 61000);
   EXPECT_FALSE(a.gateway.rings->pop_event(0, event));
 }
