@@ -12,6 +12,7 @@
 #include "dataplane/esp/decapsulate.h"
 #include "dataplane/packet/fragment.h"
 #include "dataplane/packet/icmp_error.h"
+#include "dataplane/packet/icmpv6_error.h"
 #include "dataplane/packet/ipv4.h"
 #include "dataplane/packet/tcp_mss.h"
 #include "dataplane/policy/selector_set.h"
@@ -67,8 +68,10 @@ struct World {
     pool = rte_pktmbuf_pool_create("fuzz", 63, 0, 0, RTE_PKTMBUF_HEADROOM + kRoom, SOCKET_ID_ANY);
     engine = CryptoEngine::create();
     require(pool != nullptr && engine != nullptr);
-    api::Selector selector{api::Family::kIpv4, 17, 1000, 2000, 0, {10}, {10, 255, 255, 255}};
-    require(selectors.assign({&selector, 1}, {&selector, 1}) == api::Error::kNone);
+    const std::array<api::Selector, 2> both = {
+        {{api::Family::kIpv4, 17, 1000, 2000, 0, {10}, {10, 255, 255, 255}},
+         {api::Family::kIpv6, 17, 1000, 2000, 0, {0x20}, {0x3f, 0xff}}}};
+    require(selectors.assign(both, both) == api::Error::kNone);
   }
   InboundSaPtr make_sa(const Choice& choice, bool encap) {
     const KeySizes sizes = key_sizes(choice.suite.algorithm, choice.suite.integrity);
@@ -98,20 +101,36 @@ World& world() {
   return made;
 }
 
-// The steps that follow on an inner packet, on a copy of exactly its size so that reading beyond it is
-// noticed.
-void inspect_inner(const rte_mbuf* packet) {
-  const uint32_t bytes = packet->pkt_len;
-  require(packet->nb_segs == 1 && bytes == packet->data_len && bytes <= kRoom);
-  const auto copy = std::make_unique<uint8_t[]>(bytes);
-  std::memcpy(copy.get(), rte_pktmbuf_mtod(packet, const void*), bytes);
-  require(check_ipv4(copy.get(), bytes) == kKeep);
-  auto& header = *reinterpret_cast<rte_ipv4_hdr*>(copy.get());
+void inspect_ipv4(uint8_t* packet, uint32_t bytes) {
+  require(check_ipv4(packet, bytes) == kKeep);
+  auto& header = *reinterpret_cast<rte_ipv4_hdr*>(packet);
   require(ipv4_total_bytes(header) == bytes);
   flow_hash(read_flow(header));
   world().selectors.matches_inbound(header);
   clamp_tcp_mss(header, 1000);
   rte_pktmbuf_free(build_icmp_error(world().pool, header, IcmpError::kFragmentationNeeded, 1, 1400));
+}
+
+void inspect_ipv6(uint8_t* packet, uint32_t bytes) {
+  require(check_ipv6(packet, bytes) == kKeep);
+  auto& header = *reinterpret_cast<rte_ipv6_hdr*>(packet);
+  require(ipv6_total_bytes(header) == bytes);
+  Ipv6Transport transport;
+  if (find_transport({packet, bytes}, transport) == kKeep) require(transport.offset_bytes <= bytes);
+  flow_hash(read_flow(header));
+  world().selectors.matches_inbound(header);
+  clamp_tcp_mss(header, 1000);
+  rte_pktmbuf_free(build_icmpv6_error(world().pool, header, Icmpv6Error::kPacketTooBig, Ipv6Address{}, 1400));
+}
+
+// The steps that follow on an inner packet, on a copy of exactly its size so that reading beyond it is
+// noticed.
+void inspect_inner(const rte_mbuf* packet, api::DropReason verdict) {
+  const uint32_t bytes = packet->pkt_len;
+  require(packet->nb_segs == 1 && bytes == packet->data_len && bytes <= kRoom);
+  const auto copy = std::make_unique<uint8_t[]>(bytes);
+  std::memcpy(copy.get(), rte_pktmbuf_mtod(packet, const void*), bytes);
+  (verdict == kKeepIpv6 ? inspect_ipv6 : inspect_ipv4)(copy.get(), bytes);
 }
 
 void run(rte_mbuf* packet, InboundSa& sa, uint16_t esp_offset) {
@@ -123,7 +142,7 @@ void run(rte_mbuf* packet, InboundSa& sa, uint16_t esp_offset) {
   InboundTally tally(1);
   for (size_t i = 0; i < items.size(); ++i)
     finish_decapsulation(items[i], jobs[i], tally);
-  if (items[0].drop == kKeep) inspect_inner(items[0].packet);
+  if (is_kept(items[0].drop)) inspect_inner(items[0].packet, items[0].drop);
   rte_pktmbuf_free(items[0].packet);
 }
 
@@ -133,13 +152,34 @@ rte_mbuf* packet_of_size(size_t bytes) {
   return packet;
 }
 
+// Where the ESP of a whole packet of either family lies; `total_bytes` 0: nowhere.
+struct Outer {
+  uint32_t total_bytes, offset;
+  bool encap;
+};
+
+Outer outer_ipv4(const uint8_t* data, uint32_t size) {
+  if (check_ipv4(data, size) != kKeep) return {};
+  const auto& header = *reinterpret_cast<const rte_ipv4_hdr*>(data);
+  const bool encap = header.next_proto_id == 17;
+  return {ipv4_total_bytes(header), ipv4_header_bytes(header) + (encap ? 8 : 0), encap};
+}
+
+Outer outer_ipv6(const uint8_t* data, uint32_t size) {
+  if (check_ipv6(data, size) != kKeep) return {};
+  const uint32_t total_bytes = ipv6_total_bytes(*reinterpret_cast<const rte_ipv6_hdr*>(data));
+  Ipv6Transport transport;
+  if (find_transport({data, total_bytes}, transport) != kKeep || transport.fragment) return {};
+  const bool encap = transport.protocol == 17;
+  return {total_bytes, transport.offset_bytes + (encap ? 8 : 0), encap};
+}
+
 // The input as a whole packet, outer header included; as the path does, only where that header is right.
 void as_it_came(const uint8_t* data, size_t size, const Choice& choice) {
-  if (size > kRoom || check_ipv4(data, static_cast<uint32_t>(size)) != kKeep) return;
-  const auto& outer = *reinterpret_cast<const rte_ipv4_hdr*>(data);
-  const bool encap = outer.next_proto_id == 17;
-  const uint32_t total_bytes = ipv4_total_bytes(outer), offset = ipv4_header_bytes(outer) + (encap ? 8 : 0);
-  if (total_bytes < offset) return;
+  if (size == 0 || size > kRoom) return;
+  const auto [total_bytes, offset, encap] =
+      (data[0] >> 4 == 6 ? outer_ipv6 : outer_ipv4)(data, static_cast<uint32_t>(size));
+  if (total_bytes == 0 || total_bytes < offset) return;
   rte_mbuf* packet = packet_of_size(total_bytes);
   std::memcpy(rte_pktmbuf_mtod(packet, void*), data, total_bytes);
   const InboundSaPtr sa = world().make_sa(choice, encap);
