@@ -66,4 +66,24 @@ inline uint32_t ether_type_of(const Bytes& frame) {
   return get16(frame, 12);
 }
 
+inline constexpr Ip6 kSolicited = multicast6(2, 1), kStranger = ip6(0x77, 7);
+// An IKE datagram of an IKE SA that exists.
+inline const Bytes kUdp500 = [] {
+  Bytes datagram(8 + 28);
+  put16(datagram, 0, 500);
+  put16(datagram, 2, 500);
+  put16(datagram, 4, 36);
+  datagram[16] = 1;  // a responder SPI
+  return datagram;
+}();
+
+inline Bytes with_ports(uint16_t source, uint16_t destination, const Bytes& payload) {
+  Bytes datagram(8);
+  put16(datagram, 0, source);
+  put16(datagram, 2, destination);
+  put16(datagram, 4, static_cast<uint32_t>(8 + payload.size()));
+  datagram.insert(datagram.end(), payload.begin(), payload.end());
+  return datagram;
+}
+
 }  // namespace sallyport::dataplane::testing
