@@ -20,8 +20,10 @@ struct Arguments {
 };
 
 Arguments parse(int argc, char** argv) {
-  const std::map<std::string, api::Algorithm> ciphers = {{"aes128gcm16", api::Algorithm::kAes128Gcm16},
-                                                         {"aes256gcm16", api::Algorithm::kAes256Gcm16}};
+  const std::map<std::string, Suite> suites = {{"aes128gcm16", kAes128Gcm16},
+                                               {"aes256gcm16", kAes256Gcm16},
+                                               {"aes128cbc-sha256", kAes128CbcSha256},
+                                               {"chacha20poly1305", kChaCha20Poly1305}};
   Arguments arguments;
   std::string cipher = "aes128gcm16";
   CLI::App app("Programs a running sallyport-dataplane with N sites, a pair of SAs each, and prints JSON.");
@@ -33,8 +35,8 @@ Arguments parse(int argc, char** argv) {
   app.add_option("--sas", arguments.sas, "Sites: each has a tunnel, a route and a pair of SAs")
       ->check(CLI::Range(1u, kMaxSites))
       ->capture_default_str();
-  app.add_option("--cipher", cipher, "aes128gcm16 or aes256gcm16")
-      ->check(CLI::IsMember(ciphers))
+  app.add_option("--cipher", cipher, "Algorithms of the SAs")
+      ->check(CLI::IsMember(suites))
       ->capture_default_str();
   app.add_option("--replay-window", arguments.gateway.replay_window, "Packets; 0: no replay check")
       ->capture_default_str();
@@ -44,7 +46,7 @@ Arguments parse(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     std::exit(app.exit(error));
   }
-  arguments.gateway.algorithm = ciphers.at(cipher);
+  arguments.gateway.suite = suites.at(cipher);
   return arguments;
 }
 

@@ -29,14 +29,18 @@ void fill(Sa& sa, const StaticGateway& gateway, const SaPair& pair) {
 }  // namespace
 
 api::SaKeys keys_of(const StaticGateway& gateway, uint32_t site) {
-  const uint16_t aes_bytes = gateway.algorithm == api::Algorithm::kAes128Gcm16 ? 16 : 32;
+  const Suite& suite = gateway.suite;
   api::SaKeys keys{};
-  keys.algorithm = gateway.algorithm;
-  keys.key_bytes = static_cast<uint16_t>(aes_bytes + 4);
-  for (uint32_t k = 0; k < aes_bytes; ++k)
+  keys.algorithm = suite.algorithm;
+  keys.integrity = suite.integrity;
+  keys.key_bytes = static_cast<uint16_t>(suite.cipher_key_bytes + suite.salt_bytes);
+  keys.integrity_key_bytes = suite.integrity_key_bytes;
+  for (uint32_t k = 0; k < suite.cipher_key_bytes; ++k)
     keys.key.at(k) = static_cast<uint8_t>(site * 7 + k * 31 + 1);
-  for (uint32_t k = 0; k < 4; ++k)
-    keys.key.at(aes_bytes + k) = static_cast<uint8_t>(site >> (24 - 8 * k));
+  for (uint32_t k = 0; k < suite.salt_bytes; ++k)
+    keys.key.at(suite.cipher_key_bytes + k) = static_cast<uint8_t>(site >> (24 - 8 * k));
+  for (uint32_t k = 0; k < suite.integrity_key_bytes; ++k)
+    keys.integrity_key.at(k) = static_cast<uint8_t>(site * 11 + k * 17 + 5);
   return keys;
 }
 

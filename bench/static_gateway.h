@@ -14,9 +14,21 @@
 
 namespace sallyport::bench {
 
+// What the SAs of all sites run.
+struct Suite {
+  api::Algorithm algorithm;
+  api::Integrity integrity;
+  uint8_t cipher_key_bytes, salt_bytes, integrity_key_bytes;
+};
+inline constexpr Suite kAes128Gcm16{api::Algorithm::kAes128Gcm16, api::Integrity::kNone, 16, 4, 0};
+inline constexpr Suite kAes256Gcm16{api::Algorithm::kAes256Gcm16, api::Integrity::kNone, 32, 4, 0};
+inline constexpr Suite kAes128CbcSha256{api::Algorithm::kAes128Cbc, api::Integrity::kHmacSha256_128, 16, 0,
+                                        32};
+inline constexpr Suite kChaCha20Poly1305{api::Algorithm::kChaCha20Poly1305, api::Integrity::kNone, 32, 4, 0};
+
 struct StaticGateway {
   std::string wan_device, lan_device;  // DPDK's strings
-  api::Algorithm algorithm = api::Algorithm::kAes128Gcm16;
+  Suite suite = kAes128Gcm16;
   uint32_t replay_window = 0;
   uint8_t esn = 0;
 };
@@ -48,7 +60,7 @@ constexpr uint32_t spi_of(const SaPair& pair) {
   return (0x100 + (pair.site >> 12 & 0xff)) << api::kSlotBits | pair.slot;
 }
 
-// Of the encryption key with its salt behind it; the rest is zero.
+// Of the encryption key with its salt behind it, and of the integrity key; the rest is zero.
 api::SaKeys keys_of(const StaticGateway& gateway, uint32_t site);
 api::SetInboundSa inbound_sa(const StaticGateway& gateway, const SaPair& pair);
 api::SetOutboundSa outbound_sa(const StaticGateway& gateway, const SaPair& pair);
