@@ -4,10 +4,13 @@
 A size is the length of the inner IP packet: it is what the cipher sees but for the trailer, the same in both directions,
 and what bench_esp calls a size. Every SA occurs equally often, in random order; the order is the same in every run.
 Inbound packets are encrypted here with python3-cryptography."""
+import hashlib
+import hmac
 import random
 import struct
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from . import scene
 
@@ -33,14 +36,32 @@ def udp_packet(source, destination, size, fill):
     return ipv4(source, destination, UDP, datagram)
 
 
-def seal(inner, cipher_key, salt, spi, sequence):
-    """ESP in tunnel mode with AES-GCM-16 and no ESN (RFC 4106), from the peer to us."""
-    pad = -(len(inner) + 2) % 4
-    text = inner + bytes(range(1, pad + 1)) + bytes((pad, IPIP))
-    head = struct.pack(">II", spi, sequence)
+def seal_combined(algorithm, salt, head, sequence, text):
+    """IV, ciphertext and ICV of AES-GCM-16 (RFC 4106) or ChaCha20-Poly1305 (RFC 7634)."""
     iv = struct.pack(">Q", sequence)
-    sealed = AESGCM(cipher_key).encrypt(salt + iv, text, head)
-    return ipv4(scene.PEER_ADDRESS, scene.WAN_ADDRESS, ESP, head + iv + sealed)
+    return iv + algorithm.encrypt(salt + iv, text, head)
+
+
+def seal_cbc(cipher_key, integrity_key, head, sequence, text):
+    """The same of AES-CBC (RFC 3602) with HMAC-SHA2-256-128 (RFC 4868). The IV is a number: secrets there are none here."""
+    iv = struct.pack(">QQ", 0, sequence)
+    encryptor = Cipher(algorithms.AES(cipher_key), modes.CBC(iv)).encryptor()
+    sealed = iv + encryptor.update(text) + encryptor.finalize()
+    return sealed + hmac.digest(integrity_key, head + sealed, hashlib.sha256)[:16]
+
+
+def seal(inner, cipher, sa, sequence):
+    """ESP in tunnel mode without ESN, from the peer to us."""
+    pad = -(len(inner) + 2) % scene.CIPHERS[cipher].align_bytes
+    text = inner + bytes(range(1, pad + 1)) + bytes((pad, IPIP))
+    head = struct.pack(">II", scene.spi(sa), sequence)
+    key = scene.key(sa, cipher)
+    if cipher == "aes128cbc-sha256":
+        sealed = seal_cbc(key, scene.integrity_key(sa, cipher), head, sequence, text)
+    else:
+        algorithm = AESGCM(key) if cipher in scene.GCM else ChaCha20Poly1305(key)
+        sealed = seal_combined(algorithm, scene.salt(sa, cipher), head, sequence, text)
+    return ipv4(scene.PEER_ADDRESS, scene.WAN_ADDRESS, ESP, head + sealed)
 
 
 def plan(row):
@@ -75,7 +96,7 @@ def frames(row):
             continue
         sequences[sa] += 1
         inner = udp_packet(remote, scene.LAN_HOST, size, sa)
-        yield ethernet + seal(inner, scene.key(sa, row.cipher), scene.salt(sa), scene.spi(sa), sequences[sa])
+        yield ethernet + seal(inner, row.cipher, sa, sequences[sa])
 
 
 def write_pcap(path, row):

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Which rows the table has. Pure values."""
-from . import feed, secgw
+from . import feed, scene, secgw
 from .scene import Row
 
 DIRECTIONS = ("out", "in")
-CIPHERS = ("aes128gcm16", "aes256gcm16")
+CIPHERS = tuple(scene.CIPHERS)
 SIZES = (64, 512, 1400, "imix")
 SAS = (1, 100, 1000, 10000, 100000)
 MANY_SAS_SIZES = (64, 1400)

@@ -59,6 +59,6 @@ def svg(results):
         parts.append(rectangle(MARGIN + number * 160, 28, 10, 10, COLOURS[name]))
         parts.append(label(MARGIN + number * 160 + 15, 37, words, 11, "start"))
     for number, ((sas, cipher, direction), members) in enumerate(panels.items()):
-        title = f"{'encrypt' if direction == 'out' else 'decrypt'}, {scene.CIPHER_NAMES[cipher]}, {sas} SA{'s' if sas > 1 else ''}"
+        title = f"{'encrypt' if direction == 'out' else 'decrypt'}, {scene.CIPHERS[cipher].name}, {sas} SA{'s' if sas > 1 else ''}"
         parts += panel(title, members, MARGIN + number % columns * PANEL_WIDTH, MARGIN + number // columns * PANEL_HEIGHT)
     return "\n".join([*parts, "</svg>"]) + "\n"

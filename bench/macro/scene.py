@@ -18,8 +18,22 @@ FEED_SOURCE_MAC = bytes.fromhex("020000000001")
 
 # (how many of 12, inner bytes): the simple IMIX, its largest packet small enough to leave in one piece.
 IMIX = ((7, 64), (4, 570), (1, 1418))
-KEY_BYTES = {"aes128gcm16": 16, "aes256gcm16": 32}
-CIPHER_NAMES = {"aes128gcm16": "AES-128-GCM", "aes256gcm16": "AES-256-GCM"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Cipher:
+    """How an SA's keys are cut, and how its packets are laid out."""
+    name: str
+    key_bytes: int
+    salt_bytes: int = 4
+    integrity_key_bytes: int = 0
+    align_bytes: int = 4  # of the ciphertext
+
+
+CIPHERS = {"aes128gcm16": Cipher("AES-128-GCM", 16), "aes256gcm16": Cipher("AES-256-GCM", 32),
+           "aes128cbc-sha256": Cipher("AES-128-CBC+SHA256", 16, salt_bytes=0, integrity_key_bytes=32, align_bytes=16),
+           "chacha20poly1305": Cipher("ChaCha20-Poly1305", 32)}
+GCM = ("aes128gcm16", "aes256gcm16")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +47,7 @@ class Row:
 
     @property
     def name(self):
-        return f"{self.direction:3} {CIPHER_NAMES[self.cipher]} {self.size:>4} {self.sas:>6} SAs"
+        return f"{self.direction:3} {CIPHERS[self.cipher].name} {self.size:>4} {self.sas:>6} SAs"
 
     def sizes(self):
         """(share, inner bytes) of the packets, shares summing up to one."""
@@ -54,8 +68,12 @@ def spi(sa):
 
 
 def key(sa, cipher):
-    return bytes((sa * 7 + k * 31 + 1) & 0xff for k in range(KEY_BYTES[cipher]))
+    return bytes((sa * 7 + k * 31 + 1) & 0xff for k in range(CIPHERS[cipher].key_bytes))
 
 
-def salt(sa):
-    return sa.to_bytes(4, "big")
+def salt(sa, cipher):
+    return sa.to_bytes(4, "big")[:CIPHERS[cipher].salt_bytes]
+
+
+def integrity_key(sa, cipher):
+    return bytes((sa * 11 + k * 17 + 5) & 0xff for k in range(CIPHERS[cipher].integrity_key_bytes))
