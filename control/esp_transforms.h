@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "dataplane/api/messages.h"
+#include "dataplane/api/algorithm.h"
 
 namespace sallyport::control {
 

@@ -16,6 +16,8 @@
 #include <cstdint>
 #include <span>
 
+#include "dataplane/api/algorithm.h"
+
 namespace sallyport::api {
 
 inline constexpr uint32_t kMagic = 0x53504450;  // "SPDP"
@@ -230,44 +232,6 @@ struct SetTunnel {
   uint8_t mss_clamp;  // 1: clamp TCP MSS to the tunnel's MTU
   uint16_t reserved;
   Name name;
-};
-
-// What encrypts; all but kAes*Cbc and kNull authenticate too. Of GCM and CCM the last number is the ICV's
-// size in bytes (RFC 4106, RFC 4309); kAes*Gmac authenticates only (RFC 4543).
-enum class Algorithm : uint16_t {
-  kAes128Gcm16 = 1,
-  kAes192Gcm16,
-  kAes256Gcm16,
-  kAes128Gcm12,
-  kAes192Gcm12,
-  kAes256Gcm12,
-  kAes128Gcm8,
-  kAes192Gcm8,
-  kAes256Gcm8,
-  kAes128Gmac,
-  kAes192Gmac,
-  kAes256Gmac,
-  kAes128Ccm16,
-  kAes256Ccm16,
-  kAes128Ccm12,
-  kAes256Ccm12,
-  kAes128Ccm8,
-  kAes256Ccm8,
-  kChaCha20Poly1305,  // RFC 7634
-  kAes128Cbc,         // RFC 3602
-  kAes192Cbc,
-  kAes256Cbc,
-  kNull,  // RFC 2410
-};
-
-// What authenticates beside kAes*Cbc and kNull; kNone beside the others. The last number is the ICV's size in
-// bits (RFC 2404, RFC 4868).
-enum class Integrity : uint16_t {
-  kNone = 0,
-  kHmacSha1_96,
-  kHmacSha256_128,
-  kHmacSha384_192,
-  kHmacSha512_256,
 };
 
 // RFC 4301 section 4.4.1: inclusive ranges; protocol 0 is any. For ICMP the ports are type and code (type in

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "dataplane/api/messages.h"
+#include "dataplane/api/algorithm.h"
 
 namespace sallyport::dataplane {
 

@@ -2,7 +2,7 @@
 // Every algorithm of the API beside the oracle's words for it. Sizes are the RFCs', counted by hand.
 #pragma once
 
-#include "dataplane/api/messages.h"
+#include "dataplane/api/algorithm.h"
 #include "tests/dataplane/esp_oracle.h"
 
 namespace sallyport::dataplane::testing {

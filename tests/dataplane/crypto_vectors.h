@@ -8,7 +8,7 @@
 
 #include <array>
 
-#include "dataplane/api/messages.h"
+#include "dataplane/api/algorithm.h"
 
 namespace sallyport::dataplane::testing {
 
