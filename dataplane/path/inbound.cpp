@@ -26,6 +26,8 @@ namespace sallyport::dataplane {
 
 namespace {
 
+constexpr uint64_t kNoSpi = ~uint64_t{0};  // a packet may say 0, too
+
 rte_ipv4_hdr& header_of(rte_mbuf* packet) {
   return *rte_pktmbuf_mtod(packet, rte_ipv4_hdr*);
 }
@@ -153,7 +155,8 @@ void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundB
 // Step 4, second half: the whole SPI, on its home worker. Those that belong to no SA, or have to wait, are
 // gone from the burst.
 void find_sas(PathContext& context, InboundBurst& inbound) {
-  uint32_t found_spi = 0, count = 0;  // 0: no SA's
+  uint64_t found_spi = kNoSpi;
+  uint32_t count = 0;
   for (uint32_t i = 0; i < inbound.count; ++i) {
     const InboundPacket& packet = inbound.packets[i];
     if (packet.spi != found_spi) {

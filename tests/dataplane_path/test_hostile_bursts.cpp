@@ -131,6 +131,20 @@ TEST_F(HostileBurstTest, SpisOfNoSa) {
   });
 }
 
+// In the first place of a burst, where there is no packet before it to compare with.
+TEST_F(HostileBurstTest, SpiZeroFirstIsNobodys) {
+  HostileBurst burst;
+  OracleSa zero = burst.other;
+  zero.spi = 0;
+  for (uint64_t sequence = 1; sequence <= 3; ++sequence)
+    burst.site.from_outside(seal(zero, sequence, ipv4_of_size(100, {kHostB, kHostA})));
+  burst.site.gateway.poll();
+  EXPECT_TRUE(burst.site.gateway.sent(kLanPort).empty());
+  EXPECT_EQ(burst.site.gateway.drops(DropReason::kUnknownSpi), 3u);
+  EXPECT_EQ(burst.site.gateway.all_drops(), 3u);
+  burst.expect_row(kOtherSlot, 0, 0);
+}
+
 Bytes changed(Bytes packet, size_t at, uint16_t value) {
   put16(packet, at, value);
   return packet;
