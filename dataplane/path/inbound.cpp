@@ -270,7 +270,7 @@ void follow_peer(PathContext& context, const DecapPacket& packet, const CryptoJo
                                        InboundBurst& inbound) {
   rte_mbuf* frame = own_frame(received);
   if (frame == nullptr) [[unlikely]] {
-    drop(context, received, api::DropReason::kNoMbuf);
+    drop(context, received, no_copy_reason(*received));
     return;
   }
   const FrameKind kind = classify_frame(frame, port);

@@ -57,7 +57,7 @@ bool is_link_local_or_broadcast(uint32_t address_be) {
 [[gnu::noinline]] bool classify_unusual(PathContext& context, const Port& port, rte_mbuf*& received) {
   rte_mbuf* frame = own_frame(received);
   if (frame == nullptr) [[unlikely]] {
-    drop(context, received, api::DropReason::kNoMbuf);
+    drop(context, received, no_copy_reason(*received));
     return false;
   }
   const FrameKind kind = classify_frame(frame, port);

@@ -66,6 +66,12 @@ inline rte_mbuf* own_frame(rte_mbuf* frame) {
   return is_private_linear(frame) ? frame : make_private_linear(frame);
 }
 
+// Why there is none.
+inline api::DropReason no_copy_reason(const rte_mbuf& frame) {
+  const uint32_t room_bytes = rte_pktmbuf_data_room_size(frame.pool) - RTE_PKTMBUF_HEADROOM;
+  return frame.pkt_len > room_bytes ? api::DropReason::kNoRoom : api::DropReason::kNoMbuf;
+}
+
 // Checks the IPv4 packet whose header is at the data's start and cuts link-layer padding off.
 inline api::DropReason fit_ipv4(rte_mbuf* packet) {
   if (packet->data_len < sizeof(rte_ipv4_hdr)) return api::DropReason::kIpBadHeader;

@@ -255,6 +255,52 @@ TEST_F(HostileBurstTest, CleartextFromOutside) {
   });
 }
 
+rte_mbuf* of_two_segments(size_t bytes) {
+  rte_mbuf* head = to_packet(Bytes(bytes / 2, 0x45));
+  EXPECT_EQ(rte_pktmbuf_chain(head, to_packet(Bytes(bytes - bytes / 2))), 0);
+  return head;
+}
+
+// A frame of two segments for an IPv4 packet from the LAN, or of ESP from outside.
+rte_mbuf* oversize(const Ipv4Fields& fields, const rte_ether_addr& mac) {
+  constexpr uint32_t kBytes = 3600;
+  Bytes packet = ipv4(Bytes(20), fields);
+  put16(packet, 2, kBytes - 14);
+  put16(packet, 10, 0);
+  put16(packet, 10, internet_checksum(packet, 0, 20));
+  const Bytes start = ethernet(packet, mac);
+  rte_mbuf* frame = of_two_segments(kBytes);
+  std::memcpy(rte_pktmbuf_mtod(frame, void*), start.data(), start.size());
+  return frame;
+}
+
+TEST_F(HostileBurstTest, AFrameLargerThanABufferHasNoRoom) {
+  HostileBurst burst;
+  Gateway& gateway = burst.site.gateway;
+  burst.expect_dropped(oversize({kPublicB, kPublicA, 50}, gateway.mac(kPublicPort)), DropReason::kNoRoom);
+  gateway.receive(kLanPort, oversize({kHostA, kHostB}, gateway.mac(kLanPort)));
+  gateway.poll();
+  EXPECT_EQ(gateway.drops(DropReason::kNoRoom), 2u);
+  EXPECT_EQ(gateway.all_drops(), 2u);
+}
+
+// Segments that would fit into one buffer, if there were any.
+TEST_F(HostileBurstTest, WithoutBuffersACopyIsNotMade) {
+  SiteA a;
+  a.add_sas();
+  rte_mbuf* frame = to_packet(ethernet(ipv4_of_size(200), a.gateway.mac(kLanPort)));
+  rte_mbuf* tail = to_packet(Bytes());
+  ASSERT_EQ(rte_pktmbuf_chain(frame, tail), 0);
+  a.gateway.receive(kLanPort, frame);
+  std::vector<PacketPtr> taken;
+  while (rte_mbuf* packet = rte_pktmbuf_alloc(packet_pool()))
+    taken.emplace_back(packet);
+  a.gateway.poll();
+  taken.clear();
+  EXPECT_EQ(a.gateway.drops(DropReason::kNoMbuf), 1u);
+  EXPECT_EQ(a.gateway.all_drops(), 1u);
+}
+
 TEST_F(HostileBurstTest, AnSaOfTheBurstIsGone) {
   HostileBurst burst;
   Gateway& gateway = burst.site.gateway;
