@@ -48,6 +48,12 @@ namespace sallyport::control {
   return address.family == api::Family::kNone ? "" : from_api(address).to_string();
 }
 
+// RFC 5952 section 6: an IPv6 address is in brackets before a port.
+[[nodiscard]] inline std::string endpoint_text(const api::Address& address, uint16_t port) {
+  const bool is_v6 = address.family == api::Family::kIpv6;
+  return (is_v6 ? "[" + to_string(address) + "]:" : to_string(address) + ":") + std::to_string(port);
+}
+
 [[nodiscard]] inline std::string mac_to_string(const api::Mac& mac) {
   char text[18];
   std::snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],

@@ -98,7 +98,7 @@ void Daemon::rebuild_public(std::set<std::string>& used_neighbours) {
   for (const std::string& port : public_ports) {
     const Mirror* mirror = networks_.port_mirror(port);
     for (const KernelAddress& address : kernel.addresses) {
-      if (mirror == nullptr || address.link != mirror->link() || !address.address.address.is_v4()) continue;
+      if (mirror == nullptr || address.link != mirror->link()) continue;
       api::SetAddress message{};
       message.port_id = ids_.ports.id_of(port_key(port));
       message.address = to_api(address.address.address);
@@ -178,11 +178,11 @@ void Daemon::rebuild_network(const VirtualNetwork& network, std::set<std::string
   for (const auto& [name, connection] : gateway_.connections) {
     if (connection.virtual_network != network.name) continue;
     const api::SetGroup group = group_of(connection);
-    const IpAddress inside = inside_next_hop(group.group_id);
-    plan.tunnel_next_hops[inside] = group_name(connection);
+    for (const IpVersion version : {IpVersion::kV4, IpVersion::kV6})
+      plan.tunnel_next_hops[inside_next_hop(version, group.group_id)] = group_name(connection);
     plan.tunnel_groups[group_name(connection)] = group;
     for (const IpPrefix& prefix : remote_prefixes(gateway_, connection)) {
-      if (prefix.address.is_v4()) tunnel_routes.emplace(prefix, inside);
+      tunnel_routes.emplace(prefix, inside_next_hop(prefix.address.version, group.group_id));
     }
   }
   // Told back by netlink, which brings us here again.

@@ -24,7 +24,7 @@ json text_or_null(const std::string& text) {
 }
 
 std::string endpoint(const api::Address& address, uint16_t port, bool encap) {
-  return encap ? fmt::format("{}:{}", to_string(address), port) : to_string(address);
+  return encap ? endpoint_text(address, port) : to_string(address);
 }
 
 // To one decimal.
@@ -315,7 +315,8 @@ json Daemon::show_neighbours() {
     for (const auto& [key, neighbour] : follower.view().neighbours) {
       const auto link = follower.view().links.find(neighbour.link);
       if (link == follower.view().links.end() || !gateway_.ports.contains(link->second.name)) continue;
-      if (neighbour.address.is_v4() && neighbour.address.bytes[0] >= 224) continue;
+      const uint8_t first = neighbour.address.bytes[0];
+      if (neighbour.address.is_v4() ? first >= 224 : first == 0xff) continue;  // multicast
       out.push_back({{"port", link->second.name},
                      {"address", neighbour.address.to_string()},
                      {"mac", neighbour.mac == api::Mac{} ? json() : json(mac_to_string(neighbour.mac))},

@@ -59,6 +59,7 @@ void set_sysctls(const std::string& name) {
   write_sysctl(v6 + "forwarding", "0");
   write_sysctl(v6 + "accept_ra", "0");
   write_sysctl(v6 + "addr_gen_mode", "1");
+  write_sysctl(v6 + "disable_ipv6", "0");  // though it may be off for the rest of the host
 }
 
 }  // namespace

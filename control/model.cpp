@@ -13,6 +13,7 @@ std::vector<TunnelPlan> tunnels_of(const Gateway& gateway, const Connection& con
   for (const std::string& public_name : connection.public_addresses) {
     const PublicAddress& local = gateway.public_addresses.at(public_name);
     for (size_t peer = 0; peer < site.peers.size(); ++peer) {
+      if (site.peers[peer].version != local.address.address.version) continue;
       TunnelPlan tunnel;
       tunnel.name = fmt::format("{}-{}-{}", connection.name, public_name, peer + 1);
       tunnel.connection = connection.name;
@@ -64,12 +65,14 @@ std::string neighbour_name(const std::string& port, const IpAddress& address) {
   return fmt::format("{}/{}", port, address.to_string());
 }
 
-IpAddress inside_next_hop(uint32_t group_id) {
+IpAddress inside_next_hop(IpVersion version, uint32_t group_id) {
   IpAddress address;
-  address.bytes[0] = 169;
-  address.bytes[1] = 254;
-  address.bytes[2] = static_cast<uint8_t>(128 + (group_id >> 8));
-  address.bytes[3] = static_cast<uint8_t>(group_id & 0xff);
+  address.version = version;
+  address.bytes = {169, 254};
+  if (!address.is_v4()) address.bytes = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 169, 254};
+  uint8_t* const id = &address.bytes[address.is_v4() ? 2 : 14];
+  id[0] = static_cast<uint8_t>(128 + (group_id >> 8));
+  id[1] = static_cast<uint8_t>(group_id & 0xff);
   return address;
 }
 

@@ -26,7 +26,8 @@ struct TunnelPlan {
   bool operator==(const TunnelPlan&) const = default;
 };
 
-// The cross product of a connection's public addresses and its site's peers, in order of preference.
+// A connection's public addresses times those of its site's peers that are of the same family, in order of
+// preference.
 [[nodiscard]] std::vector<TunnelPlan> tunnels_of(const Gateway& gateway, const Connection& connection);
 [[nodiscard]] std::map<std::string, TunnelPlan> all_tunnels(const Gateway& gateway);
 
@@ -48,7 +49,7 @@ struct Ids {
 };
 
 // The inside address that stands for a connection's tunnels as a route's next hop: 169.254.128.0/17 plus the
-// id of its group.
-[[nodiscard]] IpAddress inside_next_hop(uint32_t group_id);
+// id of its group, and for IPv6 those 32 bits behind fe80::.
+[[nodiscard]] IpAddress inside_next_hop(IpVersion version, uint32_t group_id);
 
 }  // namespace sallyport::control

@@ -126,6 +126,17 @@ NetlinkFollower::Effect NetlinkFollower::apply_link(const nlmsghdr* message) {
   return is_as_up ? Effect::kChanged : Effect::kRoutesUntold;
 }
 
+// Of an IPv6 route with several next hops one alone may go; that is told without the others.
+NetlinkFollower::Effect NetlinkFollower::apply_route_gone(const nlmsghdr* message) {
+  const auto route = parse_route(message);
+  const auto held = route ? view_.routes.find(key_of(*route)) : view_.routes.end();
+  if (held == view_.routes.end()) return Effect::kNone;
+  const bool is_part = held->second.next_hops.size() > route->next_hops.size();
+  if (is_part && !route->prefix.address.is_v4()) return Effect::kRoutesUntold;
+  view_.routes.erase(held);
+  return Effect::kChanged;
+}
+
 NetlinkFollower::Effect NetlinkFollower::apply(const nlmsghdr* message) {
   switch (message->nlmsg_type) {
     case RTM_NEWLINK:
@@ -148,10 +159,7 @@ NetlinkFollower::Effect NetlinkFollower::apply(const nlmsghdr* message) {
       }
       return Effect::kNone;
     case RTM_DELROUTE:
-      if (const auto route = parse_route(message)) {
-        return view_.routes.erase(key_of(*route)) > 0 ? Effect::kChanged : Effect::kNone;
-      }
-      return Effect::kNone;
+      return apply_route_gone(message);
     case RTM_NEWNEIGH:
       if (const auto neighbour = parse_neighbour(message)) {
         KernelNeighbour& held = view_.neighbours[{neighbour->link, neighbour->address}];

@@ -34,6 +34,7 @@ class NetlinkFollower {
   void read_batch();
   Effect apply(const nlmsghdr* message);
   Effect apply_link(const nlmsghdr* message);
+  Effect apply_route_gone(const nlmsghdr* message);
 
   RtNetlink netlink_;
   asio::posix::stream_descriptor socket_;

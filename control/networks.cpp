@@ -37,6 +37,22 @@ std::vector<InterfaceAddress> public_addresses_on(const Gateway& gateway, const 
   return addresses;
 }
 
+bool is_multicast(const IpAddress& address) {
+  return address.is_v4() ? address.bytes[0] >= 224 : address.bytes[0] == 0xff;
+}
+
+// RFC 4291 appendix A. The kernel asks for IPv6 neighbours from a link-local address only.
+InterfaceAddress link_local_of(const api::Mac& mac) {
+  IpAddress address{IpVersion::kV6, {0xfe, 0x80}};
+  address.bytes[8] = mac[0] ^ 0x02;
+  address.bytes[9] = mac[1];
+  address.bytes[10] = mac[2];
+  address.bytes[11] = 0xff;
+  address.bytes[12] = 0xfe;
+  std::copy(mac.begin() + 3, mac.end(), address.bytes.begin() + 13);
+  return {address, 64};
+}
+
 }  // namespace
 
 Networks::Networks(asio::io_context& io, std::string netns_prefix,
@@ -67,8 +83,20 @@ NetlinkFollower* Networks::follower_of_port(const std::string& port) {
 }
 
 void Networks::set_mac(const std::string& port, const api::Mac& mac) {
-  if (NetlinkFollower* follower = follower_of_port(port))
-    port_mirror(port)->set_mac(follower->netlink(), mac);
+  NetlinkFollower* follower = follower_of_port(port);
+  if (follower == nullptr) return;
+  port_mirror(port)->set_mac(follower->netlink(), mac);
+  set_addresses(follower->netlink(), port);
+}
+
+void Networks::set_addresses(RtNetlink& netlink, const std::string& port) {
+  const auto wanted = addresses_.find(port);
+  const auto link = netlink.find_link(port);
+  if (wanted == addresses_.end() || !link) return;
+  std::vector<InterfaceAddress> all = wanted->second;
+  const auto is_v6 = [](const InterfaceAddress& one) { return !one.address.is_v4(); };
+  if (std::any_of(all.begin(), all.end(), is_v6)) all.push_back(link_local_of(link->mac));
+  sync_addresses(netlink, link->index, all);
 }
 
 void Networks::resolve_neighbour(const std::string& port, const IpAddress& address) {
@@ -96,7 +124,7 @@ void Networks::tend_neighbours(const std::string& virtual_network,
   for (const auto& [key, neighbour] : follower->view().neighbours) {
     const auto link = follower->view().links.find(neighbour.link);
     if (link == follower->view().links.end() || !ports_.contains(link->second.name)) continue;
-    if (!neighbour.address.is_v4() || neighbour.address.bytes[0] >= 224) continue;
+    if (is_multicast(neighbour.address)) continue;
     if (neighbour.state == NeighbourState::kFailed && neighbour.managed && !wanted.contains(key)) {
       follower->netlink().delete_neighbour(neighbour.link, neighbour.address);
     } else if (neighbour.mac != api::Mac{} || wanted.contains(key)) {
@@ -130,6 +158,7 @@ void Networks::remove_old(const Gateway& wanted) {
     if (follower != nullptr)
       delete_mirror(follower->netlink(), was_public ? "" : netns_of(was->second), name);
     network_of_port_.erase(name);
+    addresses_.erase(name);
     return true;
   });
   std::erase_if(made_.public_mirrors, [&](const std::string& name) {
@@ -168,7 +197,8 @@ void Networks::make_virtual_network(const VirtualNetwork& network, const Gateway
       mirror = std::make_unique<Mirror>(netlink, netns, port, MirrorDevice::kTap);
     }
     mirror->set_mtu(netlink, wanted.ports.at(port).mtu_bytes);
-    sync_addresses(netlink, mirror->link(), addresses);
+    addresses_[port] = addresses;
+    set_addresses(netlink, port);
   }
 }
 
@@ -181,7 +211,8 @@ void Networks::make_public_ports(const Gateway& wanted) {
       mirror = std::make_unique<Mirror>(netlink, "", port, MirrorDevice::kTap);
     }
     mirror->set_mtu(netlink, wanted.ports.at(port).mtu_bytes);
-    sync_addresses(netlink, mirror->link(), public_addresses_on(wanted, port));
+    addresses_[port] = public_addresses_on(wanted, port);
+    set_addresses(netlink, port);
   }
 }
 
@@ -189,34 +220,43 @@ void Networks::make_public_ports(const Gateway& wanted) {
 void Networks::sync_source_routing(const Gateway& wanted) {
   RtNetlink& netlink = public_->netlink();
   std::vector<KernelRule> rules;
+  std::vector<KernelRoute> routes;
   uint32_t table = kFirstSourceTable;
   for (const auto& [name, address] : wanted.public_addresses) {
     const uint32_t link = port_mirror(address.port)->link();
-    KernelRoute connected;
-    connected.table = table;
-    connected.prefix = address.address.prefix();
-    connected.next_hops = {{link, std::nullopt, 1}};
-    netlink.replace_route(connected);
-    KernelRoute everything;
-    everything.table = table;
-    everything.prefix.address.version = address.address.address.version;
-    everything.next_hops = {{link, address.next_hop, 1}};
-    netlink.replace_route(everything);
+    const auto add_route = [&](const IpPrefix& prefix, std::optional<IpAddress> via) {
+      KernelRoute route;
+      route.table = table;
+      route.prefix = prefix;
+      route.next_hops = {{link, via, 1}};
+      netlink.replace_route(route);
+      routes.push_back(std::move(route));
+    };
+    add_route(address.address.prefix(), std::nullopt);
+    add_route({{address.next_hop.version, {}}, 0}, address.next_hop);
     rules.push_back({address.address.address, table, table});
     manage_neighbour(address.port, address.next_hop);
     ++table;
   }
+  sync_source_rules(rules);
+  for (const KernelRoute& route : netlink.routes()) {
+    const bool is_ours = route.protocol == kRouteProtocol && route.table >= kFirstSourceTable &&
+                         route.table < kFirstSourceTable + api::kMaxPorts;
+    const bool is_wanted = std::any_of(routes.begin(), routes.end(), [&](const KernelRoute& one) {
+      return one.table == route.table && one.prefix == route.prefix;
+    });
+    if (is_ours && !is_wanted) netlink.delete_route(route);
+  }
+}
+
+void Networks::sync_source_rules(const std::vector<KernelRule>& wanted) {
+  RtNetlink& netlink = public_->netlink();
   const std::vector<KernelRule> present = netlink.own_rules();
-  for (const KernelRule& rule : rules) {
+  for (const KernelRule& rule : wanted) {
     if (std::find(present.begin(), present.end(), rule) == present.end()) netlink.add_rule(rule);
   }
   for (const KernelRule& rule : present) {
-    if (std::find(rules.begin(), rules.end(), rule) == rules.end()) netlink.delete_rule(rule);
-  }
-  for (const KernelRoute& route : netlink.routes()) {
-    const bool is_ours = route.protocol == kRouteProtocol && route.table >= kFirstSourceTable;
-    const bool is_old = route.table >= table && route.table < kFirstSourceTable + api::kMaxPorts;
-    if (is_ours && is_old) netlink.delete_route(route);
+    if (std::find(wanted.begin(), wanted.end(), rule) == wanted.end()) netlink.delete_rule(rule);
   }
 }
 

@@ -67,15 +67,19 @@ class Networks {
   void make_virtual_network(const VirtualNetwork& network, const Gateway& wanted);
   void make_public_ports(const Gateway& wanted);
   void sync_source_routing(const Gateway& wanted);
+  void sync_source_rules(const std::vector<KernelRule>& wanted);
+  // Those of addresses_, and a link-local one beside IPv6 ones.
+  void set_addresses(RtNetlink& netlink, const std::string& port);
   NetlinkFollower* follower_of_port(const std::string& port);
 
   asio::io_context& io_;
   std::string prefix_;
   std::function<void(const std::string&)> on_change_;
   std::unique_ptr<NetlinkFollower> public_;
-  std::map<std::string, Inside> inside_;                  // by virtual network
-  std::map<std::string, std::unique_ptr<Mirror>> ports_;  // by port
-  std::map<std::string, std::string> network_of_port_;    // LAN ports
+  std::map<std::string, Inside> inside_;                            // by virtual network
+  std::map<std::string, std::unique_ptr<Mirror>> ports_;            // by port
+  std::map<std::string, std::string> network_of_port_;              // LAN ports
+  std::map<std::string, std::vector<InterfaceAddress>> addresses_;  // by port, as configured
   MadeInLinux made_;
 };
 

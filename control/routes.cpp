@@ -14,6 +14,14 @@ namespace {
 
 constexpr uint32_t kMainTable = 254;
 
+IpPrefix host_prefix(const IpAddress& address) {
+  return {address, address.max_prefix_length()};
+}
+
+bool is_loopback(const IpAddress& address) {
+  return address.is_v4() ? address.bytes[0] == 127 : address == *parse_address("::1");
+}
+
 class Compiler {
  public:
   Compiler(const VrfPlan& plan, const KernelView& kernel, Ids& ids)
@@ -35,22 +43,23 @@ class Compiler {
  private:
   void add_addresses() {
     for (const KernelAddress& address : kernel_.addresses) {
-      if (!address.address.address.is_v4()) continue;
+      const IpAddress& own = address.address.address;
       if (const auto port = ports_.find(address.link); port != ports_.end()) {
         api::SetAddress message{};
         message.port_id = plan_.lan_ports.at(port->second);
-        message.address = to_api(address.address.address);
+        message.address = to_api(own);
         out_.objects.push_back(table_object(message));
       }
-      if (address.address.address.bytes[0] == 127) continue;
-      routes_[prefix_of(address.address.address, 32)] = simple_group("local", api::MemberKind::kLocal, 0);
+      // A link-local address is the gateway's on that port only, which the port knows.
+      if (is_loopback(own) || own.is_link_local()) continue;
+      routes_[host_prefix(own)] = simple_group("local", api::MemberKind::kLocal, 0);
     }
   }
 
   void add_routes() {
     std::map<IpPrefix, const KernelRoute*> best;
     for (const auto& [key, route] : kernel_.routes) {
-      if (route.table != kMainTable || !route.prefix.address.is_v4()) continue;
+      if (route.table != kMainTable || route.prefix.address.is_link_local()) continue;
       const KernelRoute*& held = best[route.prefix];
       if (held == nullptr || route.metric < held->metric) held = &route;
     }
@@ -63,16 +72,16 @@ class Compiler {
   void add_neighbours() {
     for (const auto& [key, neighbour] : kernel_.neighbours) {
       const auto port = ports_.find(neighbour.link);
-      if (port == ports_.end() || !neighbour.address.is_v4() || neighbour.mac == api::Mac{}) continue;
+      if (port == ports_.end() || neighbour.mac == api::Mac{}) continue;
       if (neighbour.mac[0] & 1) continue;  // multicast
       const uint32_t id = add_neighbour(port->second, neighbour.address, neighbour.mac);
       const bool on_link =
           std::any_of(kernel_.addresses.begin(), kernel_.addresses.end(), [&](const auto& own) {
             return own.link == neighbour.link && own.address.prefix().contains(neighbour.address);
           });
-      if (!on_link) continue;
+      if (!on_link || neighbour.address.is_link_local()) continue;
       const std::string name = neighbour_name(port->second, neighbour.address);
-      routes_[prefix_of(neighbour.address, 32)] = simple_group(name, api::MemberKind::kNeighbour, id);
+      routes_[host_prefix(neighbour.address)] = simple_group(name, api::MemberKind::kNeighbour, id);
     }
   }
 
@@ -143,7 +152,6 @@ class Compiler {
       return simple_group("connected/" + port->second, api::MemberKind::kConnected,
                           plan_.lan_ports.at(port->second));
     }
-    if (!next.via->is_v4()) return std::nullopt;
     return simple_group(neighbour_name(port->second, *next.via), api::MemberKind::kNeighbour,
                         gateway_neighbour(next.link, *next.via));
   }
@@ -160,7 +168,6 @@ class Compiler {
     const auto port = ports_.find(next.link);
     if (port == ports_.end()) return {};
     if (!next.via) return {{api::MemberKind::kConnected, 1, 1, plan_.lan_ports.at(port->second)}};
-    if (!next.via->is_v4()) return {};
     return {{api::MemberKind::kNeighbour, 1, 1, gateway_neighbour(next.link, *next.via)}};
   }
 

@@ -294,7 +294,7 @@ void SaFeed::on_dataplane_event(const api::Header& header, std::span<const uint8
     const auto event = message_cast<api::PeerMoved>(bytes);
     if (const SaRecord* record = ledger_.find({event.spi, event.slot, true})) {
       events_.add("sa", record->tunnel,
-                  fmt::format("the peer moved to {}:{}", to_string(event.remote), event.remote_port));
+                  "the peer moved to " + endpoint_text(event.remote, event.remote_port));
     }
     if (reader_) reader_->send_mapping(event.spi, to_feed(event.remote, event.remote_port));
   } else if (header.type == api::Type::kSaExpired) {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Checks across the sections of the file: references, addresses and prefixes, tunnels. Values that could not
-// be read are empty here and are passed over, since their own mistake is already reported.
+// Checks across the sections of the file: references, addresses and prefixes. Values that could not be read
+// are empty here and are passed over, since their own mistake is already reported.
 #include <algorithm>
 #include <set>
 #include <string_view>
-#include <tuple>
 
 #include "control/config/sections.h"
 #include "control/config/suggest.h"
@@ -12,8 +11,6 @@
 namespace sallyport::control {
 
 namespace {
-
-constexpr size_t kMostTunnels = 64;  // of a connection: members of its next-hop group
 
 template <typename Object>
 void check_name_known(Reader& reader, const std::string& path, const std::string& name,
@@ -87,9 +84,13 @@ void check_port_uses(Reader& reader, const Gateway& gateway) {
 // Why an address with its prefix can't be configured on a link.
 std::optional<std::string> bad_on_link(const InterfaceAddress& address) {
   if (auto reason = not_a_host(address.address)) return reason;
-  if (!address.address.is_v4() || address.prefix_length > 30) return std::nullopt;
   if (address.prefix_length == 0) return "without a prefix length of a link";
-  if (address.address == address.prefix().address) return "the network's own address";
+  if (address.address.is_v4() ? address.prefix_length > 30 : address.prefix_length > 126) return std::nullopt;
+  if (address.address == address.prefix().address) {
+    // RFC 4291 section 2.6.1.
+    return address.address.is_v4() ? "the network's own address" : "the anycast address of all routers there";
+  }
+  if (!address.address.is_v4()) return std::nullopt;
   IpAddress broadcast = address.prefix().address;
   for (size_t bit = address.prefix_length; bit < 32; ++bit) {
     broadcast.bytes[bit / 8] |= static_cast<uint8_t>(0x80 >> (bit % 8));
@@ -102,9 +103,12 @@ void check_public_addresses(Reader& reader, const Gateway& gateway) {
   std::map<IpAddress, std::string> seen;
   for (const auto& [name, one] : gateway.public_addresses) {
     const std::string path = "public_addresses." + name;
-    if (one.address.prefix_length == 0 || !one.address.address.is_v4()) continue;
+    if (one.address == InterfaceAddress{}) continue;
     if (const auto reason = bad_on_link(one.address)) {
       reader.error_at(path + ".address", one.address.to_string() + " is " + *reason);
+    } else if (one.address.address.is_link_local()) {
+      reader.error_at(path + ".address", one.address.to_string() + " is a link-local address",
+                      "peers must be able to reach it");
     }
     const auto [first, is_new] = seen.emplace(one.address.address, name);
     if (!is_new)
@@ -112,12 +116,28 @@ void check_public_addresses(Reader& reader, const Gateway& gateway) {
     if (one.next_hop == IpAddress{}) continue;
     if (one.next_hop == one.address.address) {
       reader.error_at(path + ".next_hop", "is the public address itself", "name the router on that link");
-    } else if (!one.address.prefix().contains(one.next_hop)) {
+    } else if (one.next_hop.version != one.address.address.version) {
+      reader.error_at(path + ".next_hop",
+                      one.next_hop.to_string() + " is not of the family of " + one.address.to_string(),
+                      "name a router of the same family");
+    } else if (!one.next_hop.is_link_local() && !one.address.prefix().contains(one.next_hop)) {
       reader.error_at(path + ".next_hop",
                       one.next_hop.to_string() + " is not on the link " + one.address.prefix().to_string(),
                       "the next hop must be reachable without another router");
     }
   }
+}
+
+// RFC 8200 section 5: the kernel has no IPv6 on a smaller link.
+void check_ipv6_mtu(Reader& reader, const Gateway& gateway, const std::string& port,
+                    const InterfaceAddress& address) {
+  constexpr uint16_t kLeastMtuBytes = 1280;
+  const auto found = gateway.ports.find(port);
+  if (address.address.is_v4() || found == gateway.ports.end()) return;
+  if (found->second.mtu_bytes >= kLeastMtuBytes) return;
+  reader.error_at("ports." + port + ".mtu",
+                  "is too small for " + address.to_string() + " on this port: IPv6 needs at least 1280 bytes",
+                  "mtu: 1280 or more");
 }
 
 struct Placed {
@@ -137,6 +157,7 @@ std::vector<Placed> check_lan_addresses(Reader& reader, const VirtualNetwork& ne
         reader.error_at(path, address.to_string() + " is " + *reason);
         continue;
       }
+      if (address.address.is_link_local()) continue;  // each link has that prefix
       const Placed link{address.prefix(), "port '" + port + "'", path};
       const auto clash = std::find_if(links.begin(), links.end(), [&](const Placed& other) {
         return other.prefix.overlaps(link.prefix);
@@ -179,42 +200,14 @@ void check_site_prefixes(Reader& reader, const Gateway& gateway, const VirtualNe
   }
 }
 
-void check_selectors(Reader& reader, const Connection& connection, const Site& site) {
-  for (size_t i = 0; i < connection.selectors.size(); ++i) {
-    const Selector& selector = connection.selectors[i];
-    const bool routed = std::any_of(site.prefixes.begin(), site.prefixes.end(),
-                                    [&](const IpPrefix& prefix) { return prefix.overlaps(selector.remote); });
-    if (routed || site.prefixes.empty()) continue;
-    reader.error_at(
-        "connections." + connection.name + ".selectors[" + std::to_string(i) + "]",
-        "remote " + selector.remote.to_string() + " is outside the prefixes of site '" + site.name + "'",
-        "add it to the site's prefixes, or nothing will be sent there");
-  }
-}
-
-void check_identities(Reader& reader, const Gateway& gateway, const Connection& connection) {
-  const std::string path = "connections." + connection.name + ".ike.local_id";
-  for (const auto& [address, identity] : connection.ike.local_ids) {
-    const auto& used = connection.public_addresses;
-    if (std::find(used.begin(), used.end(), address) != used.end()) continue;
-    reader.error_at(
-        path + "." + address, "the connection does not use a public address '" + address + "'",
-        gateway.public_addresses.contains(address) ? "add it to the connection's public_addresses" : "");
-  }
-  if (connection.ike.local_ids.empty()) return;
-  for (const std::string& address : connection.public_addresses) {
-    if (connection.ike.local_ids.contains(address)) continue;
-    reader.error_at(path, "has no identity for public address '" + address + "'", "name one for each");
-  }
-}
-
 }  // namespace
 
 std::optional<std::string> not_a_host(const IpAddress& address) {
   if (address == IpAddress{address.version, {}}) return "the unspecified address";
   if (!address.is_v4()) {
     if (address.bytes[0] == 0xff) return "a multicast address";
-    if (address.to_string() == "::1") return "a loopback address";
+    if (address == *parse_address("::1")) return "a loopback address";
+    if (parse_prefix("::ffff:0:0/96")->contains(address)) return "an IPv4-mapped address";
     return std::nullopt;
   }
   if (address.bytes[0] == 127) return "a loopback address";
@@ -242,9 +235,6 @@ void check_references(Reader& reader, const Gateway& gateway) {
       check_name_known(reader, path + ".public_addresses[" + std::to_string(i) + "]",
                        connection.public_addresses[i], "public address", gateway.public_addresses);
     }
-    check_identities(reader, gateway, connection);
-    const auto site = gateway.sites.find(connection.site);
-    if (site != gateway.sites.end()) check_selectors(reader, connection, site->second);
   }
 }
 
@@ -252,7 +242,13 @@ void check_addresses(Reader& reader, const Gateway& gateway) {
   check_port_uses(reader, gateway);
   check_mirror_names(reader, gateway);
   check_public_addresses(reader, gateway);
+  for (const auto& [name, address] : gateway.public_addresses)
+    check_ipv6_mtu(reader, gateway, address.port, address.address);
   for (const auto& [name, network] : gateway.virtual_networks) {
+    for (const auto& [port, addresses] : network.ports) {
+      for (const InterfaceAddress& address : addresses)
+        check_ipv6_mtu(reader, gateway, port, address);
+    }
     check_site_prefixes(reader, gateway, network, check_lan_addresses(reader, network));
   }
   for (const auto& [name, site] : gateway.sites) {
@@ -262,46 +258,6 @@ void check_addresses(Reader& reader, const Gateway& gateway) {
         reader.error_at("sites." + name + ".peers[" + std::to_string(i) + "]",
                         "is the gateway's own public address '" + public_name + "'",
                         "name the site's gateway");
-      }
-    }
-  }
-}
-
-void check_tunnels(Reader& reader, const Gateway& gateway) {
-  std::map<std::string, std::string> names;
-  using Endpoints = std::tuple<std::string, IpAddress, std::string, std::string>;
-  std::map<Endpoints, std::string> endpoints;
-  for (const auto& [name, connection] : gateway.connections) {
-    const auto site = gateway.sites.find(connection.site);
-    if (site == gateway.sites.end()) continue;
-    const auto& peers = site->second.peers;
-    if (connection.public_addresses.size() * peers.size() > kMostTunnels) {
-      reader.error_at(
-          "connections." + name + ".public_addresses",
-          "public addresses times peers make more than " + std::to_string(kMostTunnels) + " tunnels");
-      continue;
-    }
-    for (const std::string& address : connection.public_addresses) {
-      const auto own_id = connection.ike.local_ids.find(address);
-      const std::string& local_id =
-          own_id == connection.ike.local_ids.end() ? connection.ike.local_id : own_id->second;
-      for (size_t i = 0; i < peers.size(); ++i) {
-        const std::string tunnel = name + "-" + address + "-" + std::to_string(i + 1);
-        const auto [first, is_new] = names.emplace(tunnel, name);
-        if (!is_new && first->second != name) {
-          reader.error_at(
-              "connections." + name,
-              "its tunnel '" + tunnel + "' has the name of one of connection '" + first->second + "'",
-              "rename the connection or the public address");
-        }
-        const auto [other, is_alone] =
-            endpoints.emplace(Endpoints{address, peers[i], local_id, connection.ike.remote_id}, name);
-        if (is_alone || other->second == name) continue;
-        reader.error_at("connections." + name,
-                        "IKE can't tell it from connection '" + other->second +
-                            "': both run from public address '" + address + "' to " + peers[i].to_string() +
-                            " with the same identities",
-                        "give them different ike.local_id or ike.remote_id");
       }
     }
   }

@@ -21,6 +21,10 @@ bool equal_bits(const IpAddress& a, const IpAddress& b, uint8_t length) {
 
 }  // namespace
 
+bool IpAddress::is_link_local() const {
+  return !is_v4() && bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80;
+}
+
 std::string IpAddress::to_string() const {
   std::array<char, INET6_ADDRSTRLEN> text{};
   inet_ntop(is_v4() ? AF_INET : AF_INET6, bytes.data(), text.data(), text.size());

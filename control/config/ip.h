@@ -19,6 +19,9 @@ struct IpAddress {
   std::array<uint8_t, 16> bytes{};  // unused ones are zero
 
   [[nodiscard]] bool is_v4() const { return version == IpVersion::kV4; }
+  // fe80::/10 (RFC 4291 section 2.5.6): means something on its link only. IPv4 has 169.254.0.0/16, but that
+  // is routed inside tunnels all the same.
+  [[nodiscard]] bool is_link_local() const;
   [[nodiscard]] uint8_t max_prefix_length() const { return is_v4() ? 32 : 128; }
   [[nodiscard]] std::string to_string() const;  // RFC 5952 for IPv6
   auto operator<=>(const IpAddress&) const = default;

@@ -128,13 +128,10 @@ void parse_public_address(Section& section, PublicAddress& address) {
   if (const auto value = section.require("address", "for example address: 192.0.2.1/24")) {
     if (const auto read = read_interface_address(reader, *value)) {
       address.address = *read;
-      if (!read->address.is_v4()) {
-        reader.error(*value, "not supported by this version: IPv6 on the public side", "use an IPv4 address");
-      }
     }
   }
   if (const auto value = section.require("next_hop", "the router that leads to the peers")) {
-    if (const auto read = read_v4_address(reader, *value)) address.next_hop = *read;
+    if (const auto read = read_host_address(reader, *value)) address.next_hop = *read;
   }
   section.finish();
 }
@@ -164,7 +161,7 @@ void parse_site(Section& section, Site& site) {
         reader.error(item, "not supported by this version: a peer with any address", "write its address");
         continue;
       }
-      const auto address = read_v4_address(reader, item);
+      const auto address = read_routed_address(reader, item);
       if (!address) continue;
       if (std::find(site.peers.begin(), site.peers.end(), *address) != site.peers.end()) {
         reader.error(item, "peer " + address->to_string() + " is there twice");
@@ -175,7 +172,7 @@ void parse_site(Section& section, Site& site) {
   }
   if (const auto value = section.require("prefixes", "what is behind the site, for example [10.20.0.0/16]")) {
     for (const Value& item : read_list(reader, *value)) {
-      const auto prefix = read_v4_prefix(reader, item);
+      const auto prefix = read_routed_prefix(reader, item);
       if (!prefix) continue;
       if (std::find(site.prefixes.begin(), site.prefixes.end(), *prefix) != site.prefixes.end()) {
         reader.error(item, "prefix " + prefix->to_string() + " is there twice");
@@ -214,13 +211,9 @@ void parse_gateway(Section& top, Gateway& gateway) {
 
 }  // namespace
 
-std::optional<IpAddress> read_v4_address(Reader& reader, const Value& value) {
+std::optional<IpAddress> read_host_address(Reader& reader, const Value& value) {
   auto address = read_address(reader, value);
   if (!address) return std::nullopt;
-  if (!address->is_v4()) {
-    reader.error(value, "not supported by this version: IPv6 addresses here", "use an IPv4 address");
-    return std::nullopt;
-  }
   if (const auto reason = not_a_host(*address)) {
     reader.error(value, address->to_string() + " is " + *reason + ", not the address of a host");
     return std::nullopt;
@@ -228,10 +221,22 @@ std::optional<IpAddress> read_v4_address(Reader& reader, const Value& value) {
   return address;
 }
 
-std::optional<IpPrefix> read_v4_prefix(Reader& reader, const Value& value) {
+std::optional<IpAddress> read_routed_address(Reader& reader, const Value& value) {
+  auto address = read_host_address(reader, value);
+  if (!address || !address->is_link_local()) return address;
+  reader.error(value, address->to_string() + " is a link-local address, which no router forwards",
+               "name an address that is routed");
+  return std::nullopt;
+}
+
+std::optional<IpPrefix> read_routed_prefix(Reader& reader, const Value& value) {
   auto prefix = read_prefix(reader, value);
   if (!prefix || prefix->address.is_v4()) return prefix;
-  reader.error(value, "not supported by this version: IPv6 through tunnels", "use an IPv4 prefix");
+  const bool is_multicast = prefix->address.bytes[0] == 0xff;
+  if (!is_multicast && !prefix->address.is_link_local()) return prefix;
+  reader.error(value,
+               prefix->to_string() + " is never routed: it is " + (is_multicast ? "multicast" : "link-local"),
+               "name prefixes of single hosts");
   return std::nullopt;
 }
 
@@ -256,6 +261,7 @@ ParseResult parse(std::string_view text, const std::string& file_name, const std
     parse_gateway(top, result.gateway);
     check_references(reader, result.gateway);
     check_addresses(reader, result.gateway);
+    check_connections(reader, result.gateway);
     check_tunnels(reader, result.gateway);
   } catch (const YAML::Exception& failure) {
     const bool has_place = failure.mark.line >= 0;

@@ -145,16 +145,24 @@ Selector parse_selector(Reader& reader, const Value& value) {
   Selector selector;
   const std::string hint =
       "a selector is {local: PREFIX, remote: PREFIX}, with protocol and port where needed";
-  if (const auto local = section.require("local", hint)) {
-    if (const auto prefix = read_v4_prefix(reader, *local)) selector.local = *prefix;
-  }
-  if (const auto remote = section.require("remote", hint)) {
-    if (const auto prefix = read_v4_prefix(reader, *remote)) selector.remote = *prefix;
-  }
+  const auto read_side = [&](const char* key, IpPrefix& side) {
+    const auto value_of_side = section.require(key, hint);
+    const auto prefix = value_of_side ? read_routed_prefix(reader, *value_of_side) : std::nullopt;
+    if (prefix) side = *prefix;
+    return prefix.has_value();
+  };
+  const bool has_local = read_side("local", selector.local);
+  const bool are_read = read_side("remote", selector.remote) && has_local;
   read_key(section, "protocol", selector.protocol, read_number, 0, 255);
   read_key(section, "port", selector.remote_port, read_number, 0, 65535);
   read_key(section, "local_port", selector.local_port, read_number, 0, 65535);
   section.finish();
+  if (are_read && selector.local.address.version != selector.remote.address.version) {
+    reader.error(value,
+                 "local and remote are of different families: " + selector.local.to_string() + " and " +
+                     selector.remote.to_string(),
+                 "a packet is either IPv4 or IPv6; write a selector for each");
+  }
   constexpr uint8_t kTcp = 6, kUdp = 17, kDccp = 33, kSctp = 132;
   const bool has_ports = selector.local_port != 0 || selector.remote_port != 0;
   const uint8_t protocol = selector.protocol;
@@ -207,7 +215,7 @@ void parse_probe(Reader& reader, const Value& value, Connection& connection) {
   for (const std::string& name : connection.public_addresses) {
     const auto target = section.take(name);
     if (!target) continue;
-    if (const auto address = read_v4_address(reader, *target)) probe.targets[name] = *address;
+    if (const auto address = read_host_address(reader, *target)) probe.targets[name] = *address;
   }
   section.finish();
   if (!probe.targets.empty() && probe.targets.size() != connection.public_addresses.size()) {

@@ -12,6 +12,7 @@ void parse_connection(Section& section, Connection& connection);
 // References, names and addresses used twice, prefixes that collide. Looks only at what could be read.
 void check_references(Reader& reader, const Gateway& gateway);
 void check_addresses(Reader& reader, const Gateway& gateway);
+void check_connections(Reader& reader, const Gateway& gateway);
 void check_tunnels(Reader& reader, const Gateway& gateway);
 
 // The absolute path of a pre-shared secret or private key, if the file is there, holds one, and nobody else
@@ -21,9 +22,12 @@ void check_tunnels(Reader& reader, const Gateway& gateway);
 // The same for a certificate, which others may read.
 [[nodiscard]] std::string read_certificate_path(Reader& reader, const Value& value);
 
-// For addresses that the dataplane has to carry: IPv4 only in this version.
-[[nodiscard]] std::optional<IpAddress> read_v4_address(Reader& reader, const Value& value);
-[[nodiscard]] std::optional<IpPrefix> read_v4_prefix(Reader& reader, const Value& value);
+// The address of a single host.
+[[nodiscard]] std::optional<IpAddress> read_host_address(Reader& reader, const Value& value);
+// One that other links reach, too.
+[[nodiscard]] std::optional<IpAddress> read_routed_address(Reader& reader, const Value& value);
+// A prefix that can be routed.
+[[nodiscard]] std::optional<IpPrefix> read_routed_prefix(Reader& reader, const Value& value);
 
 // Says why an address can't be that of a single host, or nothing.
 [[nodiscard]] std::optional<std::string> not_a_host(const IpAddress& address);

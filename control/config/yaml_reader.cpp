@@ -181,7 +181,8 @@ std::optional<InterfaceAddress> read_interface_address(Reader& reader, const Val
   if (address) return address;
   const bool lacks_length = parse_address(text).has_value();
   reader.error(value, quoted(text) + " is not an address with its prefix length",
-               lacks_length ? "add the length of the link's prefix, like " + text + "/24"
+               lacks_length ? "add the length of the link's prefix, like " + text +
+                                  (parse_address(text)->is_v4() ? "/24" : "/64")
                             : "write it like 192.0.2.1/24");
   return std::nullopt;
 }

@@ -150,6 +150,25 @@ TEST_F(ConfigTest, CertificatesAndIdentitiesPerAddress) {
   EXPECT_EQ(connection.ike.local_ids.at("b"), "b.example");
 }
 
+TEST_F(ConfigTest, BothFamiliesOnBothSides) {
+  std::string text = kGood;
+  const auto replace = [&text](const std::string& from, const std::string& to) {
+    text.replace(text.find(from), from.size(), to);
+  };
+  replace("b: {port: wan1, address: 198.51.100.1/24, next_hop: 198.51.100.254}",
+          "b: {port: wan0, address: \"2001:DB8:2::1/64\", next_hop: \"fe80::1\"}");
+  replace("[192.0.2.77, 198.51.100.77]", "[192.0.2.77, \"2001:db8:77:0::77\"]");
+  replace("prefixes: [10.20.0.0/16]", "prefixes: [10.20.0.0/16, \"2001:db8:20::/48\"]");
+  const ParseResult result = parse_text(text);
+  ASSERT_EQ(listing(result, directory_), "");
+  const PublicAddress& address = result.gateway.public_addresses.at("b");
+  EXPECT_EQ(address.address.to_string(), "2001:db8:2::1/64");
+  EXPECT_TRUE(address.next_hop.is_link_local());
+  const Site& site = result.gateway.sites.at("berlin");
+  EXPECT_EQ(site.peers.at(1).to_string(), "2001:db8:77::77");
+  EXPECT_EQ(site.prefixes.at(1).to_string(), "2001:db8:20::/48");
+}
+
 TEST_F(ConfigTest, TextThatIsNotYaml) {
   EXPECT_EQ(parse_text("gateway: [1\n").errors.size(), 1u);
   EXPECT_EQ(parse_text("").errors.size(), 1u);

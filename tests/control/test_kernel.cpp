@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "control/model.h"
 #include "control/namespace_claim.h"
 #include "control/networks.h"
 
@@ -142,6 +143,101 @@ TEST_F(KernelTest, FollowerExpandsNexthopObjects) {
   EXPECT_TRUE(settle(io, [&] { return via() == "10.0.0.8"; })) << via();
   sh("ip -n " + name_ + " nexthop del id 5");
   EXPECT_TRUE(settle(io, [&] { return via().empty(); }));
+}
+
+TEST_F(KernelTest, FollowerSeesIpv6RoutesAndWhatIsLeftOfThem) {
+  RtNetlink netlink(name_);
+  const Mirror mirror(netlink, name_, "lan0", MirrorDevice::kTap);
+  netlink.add_address({mirror.link(), *parse_interface_address("2001:db8:1::1/64")});
+  asio::io_context io;
+  NetlinkFollower follower(io, name_, [] {});
+  sh("ip -n " + name_ +
+     " route add 2001:db8:20::/48 metric 7 nexthop via 2001:db8:1::8 dev lan0 nexthop via fe80::9 " +
+     "dev lan0 weight 3");
+  const KernelView& view = follower.view();
+  const KernelView::RouteKey key{254, *parse_prefix("2001:db8:20::/48"), 7};
+  const auto next_hops = [&]() -> std::string {
+    std::string text;
+    if (!view.routes.contains(key)) return "none";
+    for (const KernelNextHop& next : view.routes.at(key).next_hops)
+      text += next.via->to_string() + "*" + std::to_string(next.weight) + " ";
+    return text;
+  };
+  EXPECT_TRUE(settle(io, [&] { return next_hops() == "2001:db8:1::8*1 fe80::9*3 "; })) << next_hops();
+  sh("ip -n " + name_ + " route del 2001:db8:20::/48 metric 7 via 2001:db8:1::8 dev lan0");
+  EXPECT_TRUE(settle(io, [&] { return next_hops() == "fe80::9*1 " || next_hops() == "fe80::9*3 "; }))
+      << next_hops();
+  sh("ip -n " + name_ + " route del 2001:db8:20::/48 metric 7");
+  EXPECT_TRUE(settle(io, [&] { return next_hops() == "none"; })) << next_hops();
+}
+
+// The kernel asks from a link-local address, without which it would not ask at all.
+TEST_F(KernelTest, AnIpv6NextHopIsAskedForAndKept) {
+  in_host([&] {
+    asio::io_context io;
+    Gateway gateway = config();
+    gateway.public_addresses["a"].address = *parse_interface_address("2001:db8:2::1/64");
+    gateway.public_addresses["a"].next_hop = *parse_address("fe80::1");
+    Networks networks(io, name_ + "-sp-", [](const std::string&) {});
+    networks.apply(gateway);
+    networks.set_mac("wan0", {0x02, 0x11, 0x22, 0x33, 0x44, 0x55});
+    networks.resolve_neighbour("wan0", *parse_address("2001:db8:2::9"));
+    networks.manage_neighbour("wan0", *parse_address("fe80::1"));  // which the new MAC made the kernel forget
+    std::array<uint8_t, 2048> frame{};
+    bool asked = false;
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(3);
+    while (!asked && std::chrono::steady_clock::now() < deadline) {
+      const ssize_t length = ::read(networks.port_mirror("wan0")->fd(), frame.data(), frame.size());
+      asked = length >= 78 && frame[54] == 135;  // a neighbour solicitation, RFC 4861 section 4.3
+    }
+    EXPECT_TRUE(asked);
+    const std::string addresses = ip("-6 address show wan0");
+    EXPECT_NE(addresses.find("fe80::11:22ff:fe33:4455/64 scope link nodad"), std::string::npos) << addresses;
+    EXPECT_EQ(addresses.find("tentative"), std::string::npos) << addresses;
+    EXPECT_NE(ip("-6 rule").find("from 2001:db8:2::1 lookup 5300"), std::string::npos) << ip("-6 rule");
+    const std::string table = ip("-6 route show table 5300");
+    EXPECT_NE(table.find("default via fe80::1 dev wan0"), std::string::npos) << table;
+    EXPECT_NE(table.find("2001:db8:2::/64 dev wan0"), std::string::npos) << table;
+    EXPECT_NE(ip("neighbour show fe80::1 dev wan0").find("managed"), std::string::npos)
+        << ip("neighbour show");
+    networks.apply(config());  // back to IPv4
+    EXPECT_EQ(ip("-6 address show wan0"), "");
+    EXPECT_EQ(ip("-6 rule").find("5300"), std::string::npos);
+    EXPECT_EQ(ip("-6 route show table 5300").find("via"), std::string::npos);
+    EXPECT_TRUE(Networks::cleanup(networks.made()).empty());
+  });
+}
+
+TEST_F(KernelTest, TunnelRoutesOfBothFamilies) {
+  in_host([&] {
+    asio::io_context io;
+    Networks networks(io, name_ + "-sp-", [](const std::string&) {});
+    networks.apply(config());
+    const std::map<IpPrefix, IpAddress> wanted = {
+        {*parse_prefix("10.20.0.0/16"), inside_next_hop(IpVersion::kV4, 7)},
+        {*parse_prefix("2001:db8:20::/48"), inside_next_hop(IpVersion::kV6, 7)}};
+    networks.sync_tunnel_routes("prod", wanted);
+    const std::string routes = ip_inside("-6 route");
+    EXPECT_NE(routes.find("2001:db8:20::/48 via fe80::a9fe:8007 dev vpn0 proto 83"), std::string::npos)
+        << routes;
+    NetlinkFollower* follower = networks.virtual_network("prod");
+    ASSERT_TRUE(settle(io, [&] {
+      return follower->view().routes.contains({254, *parse_prefix("2001:db8:20::/48"), 1024});
+    }));
+    networks.sync_tunnel_routes("prod", {});
+    EXPECT_EQ(ip_inside("-6 route").find("2001:db8:20::/48"), std::string::npos);
+    EXPECT_EQ(ip_inside("route").find("10.20.0.0/16"), std::string::npos);
+    (void)Networks::cleanup(networks.made());
+  });
+}
+
+// Whatever the host does without.
+TEST_F(KernelTest, MirrorsHaveIpv6WhereTheHostHasNone) {
+  sh("ip netns exec " + name_ + " sysctl -qw net.ipv6.conf.default.disable_ipv6=1");
+  RtNetlink netlink(name_);
+  const Mirror mirror(netlink, name_, "lan0", MirrorDevice::kTap);
+  netlink.add_address({mirror.link(), *parse_interface_address("2001:db8:1::1/64")});
+  EXPECT_NE(ip("-6 address show lan0").find("2001:db8:1::1/64"), std::string::npos);
 }
 
 TEST_F(KernelTest, OneGatewayHasANamespace) {

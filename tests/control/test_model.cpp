@@ -46,6 +46,17 @@ TEST(Tunnels, GoToAPeerOnTheLinkDirectlyAndToOthersByTheNextHop) {
   EXPECT_EQ(tunnels.at("prod-berlin-b-1").next_hop.to_string(), "198.51.100.254");
 }
 
+TEST(Tunnels, RunBetweenAddressesOfOneFamily) {
+  Gateway gateway = two_addresses_two_peers();
+  gateway.public_addresses["b"].address = *parse_interface_address("2001:db8:1::1/64");
+  gateway.public_addresses["b"].next_hop = *parse_address("fe80::1");
+  gateway.sites["berlin"].peers.push_back(*parse_address("2001:db8:2::77"));
+  const auto tunnels = all_tunnels(gateway);
+  EXPECT_EQ(tunnels.size(), 3u);
+  EXPECT_EQ(tunnels.at("prod-berlin-b-3").next_hop.to_string(), "fe80::1");
+  EXPECT_TRUE(tunnels.contains("prod-berlin-a-1") && tunnels.contains("prod-berlin-a-2"));
+}
+
 TEST(RemotePrefixes, JoinTheSiteAndItsSelectors) {
   Gateway gateway = two_addresses_two_peers();
   Connection& connection = gateway.connections.at("prod-berlin");
@@ -64,8 +75,9 @@ TEST(BoundedName, KeepsShortNamesAndTellsLongOnesApart) {
 }
 
 TEST(InsideNextHop, LiesInItsRange) {
-  EXPECT_EQ(inside_next_hop(1).to_string(), "169.254.128.1");
-  EXPECT_EQ(inside_next_hop(0x1234).to_string(), "169.254.146.52");
+  EXPECT_EQ(inside_next_hop(IpVersion::kV4, 1).to_string(), "169.254.128.1");
+  EXPECT_EQ(inside_next_hop(IpVersion::kV6, 0x1234).to_string(), "fe80::a9fe:9234");
+  EXPECT_EQ(inside_next_hop(IpVersion::kV4, 0x1234).to_string(), "169.254.146.52");
 }
 
 }  // namespace

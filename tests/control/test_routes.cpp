@@ -84,7 +84,7 @@ TEST_F(RoutesTest, NeighbourGetsARouteOnceItsMacIsKnown) {
 
 TEST_F(RoutesTest, TunnelRouteNamesTheConnectionsGroup) {
   const uint32_t group = ids_.groups.id_of("connection/prod-berlin");
-  const IpAddress inside = inside_next_hop(group);
+  const IpAddress inside = inside_next_hop(IpVersion::kV4, group);
   plan_.tunnel_next_hops[inside] = "connection/prod-berlin";
   add_route("10.20.0.0/16", {{kTunnels, inside, 1}});
   add_route("10.21.0.0/16", {{kTunnels, *parse_address("169.254.200.200"), 1}});  // no connection's
@@ -98,6 +98,36 @@ TEST_F(RoutesTest, GatewayOnTheLanIsResolvedAndWaitedFor) {
   compile();
   EXPECT_EQ(only_member("0.0.0.0/0").kind, api::MemberKind::kNeighbour);
   EXPECT_TRUE(tables_.wanted_neighbours.contains({kLan, *parse_address("10.0.0.254")}));
+}
+
+TEST_F(RoutesTest, Ipv6LikeIpv4ButForLinkLocalAddresses) {
+  kernel_.addresses.insert({kLan, *parse_interface_address("2001:db8:1::1/64")});
+  kernel_.addresses.insert({kLan, *parse_interface_address("fe80::5/64")});
+  kernel_.addresses.insert({1, *parse_interface_address("::1/128")});
+  add_route("2001:db8:1::/64", {{kLan, std::nullopt, 1}}, 256);
+  add_route("fe80::/64", {{kLan, std::nullopt, 1}}, 256);
+  add_route("::/0", {{kLan, *parse_address("fe80::9"), 1}}, 1024);
+  const uint32_t group = ids_.groups.id_of("connection/prod-berlin");
+  const IpAddress inside = inside_next_hop(IpVersion::kV6, group);
+  plan_.tunnel_next_hops[inside] = "connection/prod-berlin";
+  add_route("2001:db8:20::/48", {{kTunnels, inside, 1}}, 1024);
+  const IpAddress host = *parse_address("2001:db8:1::77");
+  for (const IpAddress& known : {host, *parse_address("fe80::77")})
+    kernel_.neighbours[{kLan, known}] = {kLan, known, {2, 0, 0, 0, 0, 7}, NeighbourState::kReachable, true};
+  compile();
+  std::set<std::string> prefixes;
+  for (const auto& [prefix, group_id] : routes())
+    prefixes.insert(prefix);
+  EXPECT_EQ(prefixes, (std::set<std::string>{"10.0.0.0/16", "10.0.0.1/32", "2001:db8:1::/64", "::/0",
+                                             "2001:db8:1::1/128", "2001:db8:1::77/128", "2001:db8:20::/48"}));
+  EXPECT_EQ(only_member("2001:db8:1::1/128").kind, api::MemberKind::kLocal);
+  EXPECT_EQ(only_member("::/0").id, *ids_.neighbours.find("lan0/fe80::9"));
+  EXPECT_TRUE(tables_.wanted_neighbours.contains({kLan, *parse_address("fe80::9")}));
+  EXPECT_EQ(routes().at("2001:db8:20::/48"), group);
+  size_t own = 0;
+  for (const TableObject& object : tables_.objects)
+    own += object.stage == Stage::kAddress;
+  EXPECT_EQ(own, 3u) << "the port knows its link-local address, too";
 }
 
 TEST_F(RoutesTest, SmallestMetricWinsAndOtherTablesDoNotCount) {
