@@ -31,7 +31,9 @@ bool Activation::decide(const SaRecord& outbound) {
   const SaRecord* current = active(outbound.tunnel);
   if (current == &outbound) return outbound.state != SaState::kInstalled;
   if (!ledger_.is_newest_outbound(outbound)) return false;
-  if (!waits_for_peer(outbound, current, initiated_.contains(outbound.ike_id))) {
+  const bool waits = waits_for_peer(outbound, current, initiated_.contains(outbound.ike_id)) ||
+                     (current != nullptr && is_ikev1 && is_ikev1(outbound.tunnel));
+  if (!waits) {
     waiting_.erase(outbound.tunnel);
     return true;
   }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which outbound SA each tunnel sends on: as a rule the newest, but as the responder of a new IKE SA the old
-// one until the peer has used the new one, one second at most. Tells the dataplane. Main thread.
+// Which outbound SA each tunnel sends on: as a rule the newest, but as the responder of a new IKE SA, and
+// after a rekey of IKEv1, the old one until the peer has used the new one, one second at most. Tells the
+// dataplane. Main thread.
 #pragma once
 
 #include <asio.hpp>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -19,6 +21,11 @@ class Activation {
  public:
   Activation(asio::io_context& io, DataplaneClient& dataplane, const SharedStateReader& counters,
              const SaLedger& ledger);
+
+  // Whether the tunnel's IKE is version 1. There the initiator of a rekey has its SAs before the responder
+  // does (RFC 2409 section 5.5), so each end goes on with the old SA until the other uses the new one; the
+  // old one lives on till its hard lifetime.
+  std::function<bool(const std::string& tunnel)> is_ikev1;
 
   // True: the tunnel is to send on it at once. Otherwise it may have to wait for the peer, or is not the
   // newest.

@@ -162,10 +162,11 @@ void Charon::unload(const std::string& name) {
   vici::terminate(*acting_, target, {}, [](Result<uint32_t>) {});
 }
 
-void Charon::initiate(const std::string& tunnel, Done done) {
+void Charon::initiate(const std::string& tunnel, const std::string& child, Done done) {
   if (!up_) return done("charon is not running");
   vici::Target target;
-  target.child = target.ike = tunnel;
+  target.child = child;
+  target.ike = tunnel;
   // After any load of it that was asked for before.
   vici::initiate(*loading_, target, vici::kNoWait, {}, [done = std::move(done)](Result<void> result) {
     done(result ? "" : result.error().text());
@@ -187,10 +188,10 @@ void Charon::terminate_ike(uint32_t ike_id, Done done) {
   vici::terminate(*acting_, target, {}, without_count(std::move(done)));
 }
 
-void Charon::rekey(const std::string& tunnel, Done done) {
+void Charon::rekey(const std::string& child, Done done) {
   if (!up_) return done("charon is not running");
   vici::Target target;
-  target.child = tunnel;
+  target.child = child;
   vici::rekey(*acting_, target, without_count(std::move(done)));
 }
 

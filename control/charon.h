@@ -44,9 +44,10 @@ class Charon {
   std::vector<std::string> want(std::map<std::string, CharonLoad> loads);
 
   using Done = std::function<void(const std::string& error)>;  // empty: done
-  void initiate(const std::string& tunnel, Done done);
+  // child: one of the tunnel's CHILD_SAs, by its name in the configuration.
+  void initiate(const std::string& tunnel, const std::string& child, Done done);
   void terminate_ike(uint32_t ike_id, Done done);
-  void rekey(const std::string& tunnel, Done done);
+  void rekey(const std::string& child, Done done);
   void list(std::function<void(const std::vector<vici::IkeSa>&)> on);
 
  private:

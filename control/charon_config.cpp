@@ -24,26 +24,15 @@ std::string remote_id(const Connection& connection, const TunnelPlan& tunnel) {
   return connection.ike.remote_id.empty() ? tunnel.remote.to_string() : connection.ike.remote_id;
 }
 
-std::string selector_text(const IpPrefix& prefix, uint8_t protocol, uint16_t port) {
-  if (protocol == 0 && port == 0) return prefix.to_string();
-  const std::string protocol_text = protocol == 0 ? "" : std::to_string(protocol);
-  return port == 0 ? fmt::format("{}[{}]", prefix.to_string(), protocol_text)
-                   : fmt::format("{}[{}/{}]", prefix.to_string(), protocol_text, port);
-}
-
-vici::ChildConfig charon_child(const Connection& connection, const TunnelPlan& tunnel) {
+vici::ChildConfig charon_child(const Connection& connection, const ChildPlan& plan) {
   vici::ChildConfig child;
-  child.name = tunnel.name;
+  child.name = plan.name;
   child.esp_proposals = connection.esp.proposals;
   child.mode = "tunnel";
-  if (connection.route_based()) {
-    child.local_ts = {"0.0.0.0/0"};
-    child.remote_ts = {"0.0.0.0/0"};
-  }
-  for (const Selector& selector : connection.selectors) {
-    child.local_ts.push_back(selector_text(selector.local, selector.protocol, selector.local_port));
-    child.remote_ts.push_back(selector_text(selector.remote, selector.protocol, selector.remote_port));
-  }
+  for (const TrafficSelector& selector : plan.local)
+    child.local_ts.push_back(selector.to_string());
+  for (const TrafficSelector& selector : plan.remote)
+    child.remote_ts.push_back(selector.to_string());
   child.rekey_time = seconds(connection.esp.rekey);
   if (connection.esp.rekey_bytes > 0) child.rekey_bytes = connection.esp.rekey_bytes;
   if (connection.esp.rekey_packets > 0) child.rekey_packets = connection.esp.rekey_packets;
@@ -78,12 +67,13 @@ std::vector<std::string> identities(const Connection& connection, const TunnelPl
 vici::ConnectionConfig charon_connection(const Connection& connection, const TunnelPlan& tunnel) {
   vici::ConnectionConfig config;
   config.name = tunnel.name;
-  config.version = 2;
+  config.version = connection.ike.version;
+  if (connection.ike.version == 1) config.aggressive = connection.ike.aggressive;
   config.local_addrs = {tunnel.local.to_string()};
   config.remote_addrs = {tunnel.remote.to_string()};
   config.proposals = connection.ike.proposals;
   config.encap = connection.esp.encap == Encap::kForce;
-  config.mobike = connection.mobike;
+  if (connection.ike.version == 2) config.mobike = connection.mobike;
   config.send_cert = "always";
   config.fragmentation = "yes";
   // Two tunnels of a connection share their identities; another policy would let the second replace the
@@ -100,7 +90,8 @@ vici::ConnectionConfig charon_connection(const Connection& connection, const Tun
   remote.id = remote_id(connection, tunnel);
   config.local = {local};
   config.remote = {remote};
-  config.children = {charon_child(connection, tunnel)};
+  for (const ChildPlan& child : tunnel.children)
+    config.children.push_back(charon_child(connection, child));
   return config;
 }
 

@@ -78,7 +78,11 @@ void Daemon::wire() {
     if (adopted_) on_dataplane_event(header, bytes);
   };
   feed_.tunnel_id = [this](const std::string& tunnel) -> std::optional<uint32_t> {
-    return plans_.contains(tunnel) ? ids_.tunnels.find(bounded_name(tunnel)) : std::nullopt;
+    return tunnel_of_child(tunnel) != nullptr ? ids_.tunnels.find(bounded_name(tunnel)) : std::nullopt;
+  };
+  feed_.activation().is_ikev1 = [this](const std::string& tunnel) {
+    const TunnelPlan* plan = tunnel_of_child(tunnel);
+    return plan != nullptr && gateway_.connections.at(plan->connection).ike.version == 1;
   };
   feed_.on_sas_changed = [this] { review_soon(); };
   feed_.on_ike = [this](const vici::FeedIkeEvent& event) {
@@ -169,35 +173,6 @@ void Daemon::save_state() {
   }
 }
 
-void Daemon::plan_tunnels() {
-  plans_ = all_tunnels(gateway_);
-  std::erase_if(tunnels_, [this](const auto& entry) { return !plans_.contains(entry.first); });
-  for (const auto& [name, plan] : plans_) {
-    const bool held = state_.held_down.contains(plan.connection);
-    if (const auto [it, is_new] = tunnels_.try_emplace(name); is_new && held)
-      it->second.hold_down(true, now());
-  }
-}
-
-// Tunnels of `renew` get an IKE_SA of the new configuration beside the old one, which is retired when the new
-// one carries packets.
-void Daemon::load_charon(const std::set<std::string>& renew) {
-  std::map<std::string, CharonLoad> loads;
-  for (const auto& [name, plan] : plans_) {
-    const Connection& connection = gateway_.connections.at(plan.connection);
-    if (state_.held_down.contains(plan.connection)) continue;  // the peer must not bring it up either
-    loads[name] = {connection, plan, credentials_hash(connection.auth)};
-  }
-  for (const std::string& name : charon_.want(std::move(loads))) {
-    const std::string& connection = plans_.at(name).connection;
-    if (!renew.contains(connection) || !gateway_.connections.at(connection).initiate || !charon_.up())
-      continue;
-    charon_.initiate(name, [this, name](const std::string& error) {
-      if (!error.empty()) events_.add("charon", name, "could not be renewed: " + error);
-    });
-  }
-}
-
 std::optional<OperatorError> Daemon::apply(const Gateway& wanted, const std::string& text,
                                            const std::string& base_dir) {
   if (auto error = needs_restart(gateway_, wanted, adopted_ ? hello_.max_mtu_bytes : UINT32_MAX))
@@ -238,65 +213,6 @@ std::string Daemon::config_text() const {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-std::optional<OperatorError> Daemon::unknown(const std::string& connection) const {
-  if (gateway_.connections.contains(connection)) return std::nullopt;
-  return OperatorError{404, fmt::format("there is no connection '{}'", connection),
-                       "see: sallyport show connections"};
-}
-
-std::variant<std::string, OperatorError> Daemon::up(const std::string& connection) {
-  if (auto error = unknown(connection)) return *error;
-  state_.held_down.erase(connection);
-  save_state();
-  load_charon({});
-  for (auto& [name, plan] : plans_) {
-    if (plan.connection != connection) continue;
-    tunnels_.at(name).hold_down(false, now());
-    if (feed_.ledger().has_living_child(name)) continue;
-    charon_.initiate(name, [this, name](const std::string& error) {
-      if (!error.empty()) events_.add("tunnel", name, "could not be initiated: " + error);
-    });
-  }
-  return fmt::format("{}: bringing its tunnels up", connection);
-}
-
-std::variant<std::string, OperatorError> Daemon::down(const std::string& connection) {
-  if (auto error = unknown(connection)) return *error;
-  state_.held_down.insert(connection);
-  save_state();
-  for (auto& [name, plan] : plans_) {
-    if (plan.connection != connection) continue;
-    tunnels_.at(name).hold_down(true, now());
-  }
-  load_charon({});  // unloads it and ends its SAs
-  return fmt::format("{}: taken down, and stays so until: sallyport up {}", connection, connection);
-}
-
-std::variant<std::string, OperatorError> Daemon::rekey(const std::string& connection) {
-  if (auto error = unknown(connection)) return *error;
-  if (!charon_.up()) return OperatorError{503, "charon is not running: " + charon_.last_error(), ""};
-  size_t count = 0;
-  for (const auto& [name, plan] : plans_) {
-    if (plan.connection != connection || !feed_.ledger().has_living_child(name)) continue;
-    ++count;
-    charon_.rekey(name, [this, name](const std::string& error) {
-      if (!error.empty()) events_.add("tunnel", name, "could not be rekeyed: " + error);
-    });
-  }
-  if (count == 0) return OperatorError{409, connection + " has no tunnel up", "sallyport up " + connection};
-  return fmt::format("{}: rekeying {} tunnel{}", connection, count, count == 1 ? "" : "s");
-}
-
-std::optional<MonotonicTime> Daemon::last_inbound_of(const std::string& tunnel) const {
-  std::optional<MonotonicTime> last;
-  for (const auto& [id, record] : feed_.ledger().records()) {
-    if (!id.inbound || record.tunnel != tunnel) continue;
-    const auto used = feed_.last_inbound(id);
-    if (used && (!last || *used > *last)) last = used;
-  }
-  return last;
-}
-
 void Daemon::review_soon() {
   if (std::exchange(review_pending_, true)) return;
   asio::post(io_, [this] {
@@ -308,8 +224,8 @@ void Daemon::review_soon() {
 void Daemon::review() {
   if (!adopted_) return;
   for (auto& [name, tunnel] : tunnels_) {
-    const bool can_send = feed_.ledger().can_send(name, tunnel.state() == TunnelState::kUp);
-    if (!tunnel.review(can_send, last_inbound_of(name), now())) continue;
+    const TunnelPlan& plan = plans_.at(name);
+    if (!tunnel.review(can_send(plan), last_inbound_of(plan), now())) continue;
     const std::string why = tunnel.reason().empty() ? "" : ": " + tunnel.reason();
     events_.add("tunnel", name, to_string(tunnel.state()) + why);
   }
@@ -363,11 +279,12 @@ void Daemon::tick() {
   ++ticks_;
   if (charon_.up() && feed_.connected()) {
     for (auto& [name, tunnel] : tunnels_) {
-      if (!gateway_.connections.at(plans_.at(name).connection).initiate) continue;
-      if (!tunnel.take_attempt(feed_.ledger().has_living_child(name), now(), random_)) continue;
-      charon_.initiate(name, [this, name](const std::string& error) {
+      const TunnelPlan& plan = plans_.at(name);
+      if (!gateway_.connections.at(plan.connection).initiate) continue;
+      if (!tunnel.take_attempt(has_all_children(plan), now(), random_)) continue;
+      initiate_missing(plan, [this, name = name](const std::string& error) {
         const auto it = tunnels_.find(name);
-        if (!error.empty() && it != tunnels_.end()) it->second.attempt_failed(error);
+        if (it != tunnels_.end()) it->second.attempt_failed(error);
       });
     }
   }

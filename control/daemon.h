@@ -16,6 +16,7 @@
 #include "control/config/parse.h"
 #include "control/dataplane_client.h"
 #include "control/dataplane_tables.h"
+#include "control/ecmp.h"
 #include "control/event_log.h"
 #include "control/liveness.h"
 #include "control/model.h"
@@ -99,11 +100,19 @@ class Daemon {
   void rebuild_connections(std::set<std::string>& used_groups);
   void rebuild_network(const VirtualNetwork& network, std::set<std::string>& used_groups,
                        std::set<std::string>& used_neighbours);
-  [[nodiscard]] api::SetGroup group_of(const Connection& connection);
+  [[nodiscard]] api::SetTunnel tunnel_message(const TunnelPlan& plan, const ChildPlan& child,
+                                              uint32_t neighbour_id);
+  [[nodiscard]] std::vector<Candidate> candidates_of(const Connection& connection, size_t child);
+  [[nodiscard]] api::SetGroup group_of(const Connection& connection, const ChildGroup& children);
   [[nodiscard]] std::string port_key(const std::string& port) const;
   [[nodiscard]] std::optional<uint32_t> port_id(const std::string& port) const;
-  // tunnels
+  // tunnels (daemon_tunnels.cpp)
   void plan_tunnels();
+  // Of one of its CHILD_SAs; nothing when the configuration has none of that name.
+  [[nodiscard]] const TunnelPlan* tunnel_of_child(const std::string& child) const;
+  [[nodiscard]] bool can_send(const TunnelPlan& plan) const;
+  [[nodiscard]] bool has_all_children(const TunnelPlan& plan) const;
+  void initiate_missing(const TunnelPlan& plan, const std::function<void(const std::string&)>& on_error);
   void load_charon(const std::set<std::string>& renew);
   void review();
   void review_soon();
@@ -113,7 +122,7 @@ class Daemon {
   void check_plugin();
   void save_state();
   [[nodiscard]] std::optional<OperatorError> unknown(const std::string& connection) const;
-  [[nodiscard]] std::optional<MonotonicTime> last_inbound_of(const std::string& tunnel) const;
+  [[nodiscard]] std::optional<MonotonicTime> last_inbound_of(const TunnelPlan& plan) const;
   [[nodiscard]] nlohmann::json tunnel_view(const TunnelPlan& plan) const;
 
   asio::io_context& io_;
@@ -141,6 +150,7 @@ class Daemon {
   std::map<std::string, PortState> ports_;
   std::set<std::string> tunnel_mirrors_given_;  // virtual networks
   std::map<std::string, TunnelPlan> plans_;
+  std::map<std::string, std::string> tunnel_of_child_;
   std::map<std::string, TunnelLiveness> tunnels_;
   std::set<uint32_t> retired_;                // IKE_SAs that charon was asked to end
   std::map<std::string, uint32_t> path_mtu_;  // by tunnel, as the dataplane last said

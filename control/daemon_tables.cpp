@@ -120,48 +120,64 @@ void Daemon::rebuild_public(std::set<std::string>& used_neighbours) {
     }
     if (used_neighbours.insert(neighbour).second) objects.push_back(table_object(hop));
 
-    const Connection& connection = gateway_.connections.at(plan.connection);
-    const std::string tunnel_name = bounded_name(name);
-    api::SetTunnel tunnel{};
-    tunnel.tunnel_id = ids_.tunnels.id_of(tunnel_name);
-    tunnel.vrf_id = ids_.vrfs.id_of(plan.virtual_network);
-    tunnel.neighbour_id = hop.neighbour_id;
-    tunnel.df = df_policy(connection.esp.df);
-    tunnel.dscp_policy = api::DscpPolicy::kCopy;
-    tunnel.mss_clamp = connection.esp.mss_clamp ? 1 : 0;
-    set_name(tunnel.name, tunnel_name);
-    objects.push_back(table_object(tunnel));
-    used_tunnels.insert(tunnel_name);
+    for (const ChildPlan& child : plan.children) {
+      const api::SetTunnel tunnel = tunnel_message(plan, child, hop.neighbour_id);
+      objects.push_back(table_object(tunnel));
+      used_tunnels.insert(name_of(tunnel.name));
+    }
   }
   ids_.tunnels.release_all_but(used_tunnels);
   std::erase_if(path_mtu_, [&](const auto& entry) { return !used_tunnels.contains(entry.first); });
   tables_.replace("public", std::move(objects));
 }
 
-api::SetGroup Daemon::group_of(const Connection& connection) {
+api::SetTunnel Daemon::tunnel_message(const TunnelPlan& plan, const ChildPlan& child, uint32_t neighbour_id) {
+  const Connection& connection = gateway_.connections.at(plan.connection);
+  const std::string name = bounded_name(child.name);
+  api::SetTunnel tunnel{};
+  tunnel.tunnel_id = ids_.tunnels.id_of(name);
+  tunnel.vrf_id = ids_.vrfs.id_of(plan.virtual_network);
+  tunnel.neighbour_id = neighbour_id;
+  tunnel.df = df_policy(connection.esp.df);
+  tunnel.dscp_policy = api::DscpPolicy::kCopy;
+  tunnel.mss_clamp = connection.esp.mss_clamp ? 1 : 0;
+  set_name(tunnel.name, name);
+  return tunnel;
+}
+
+// The ways of one CHILD_SA to the site, one for each tunnel of the connection.
+std::vector<Candidate> Daemon::candidates_of(const Connection& connection, size_t child) {
   std::vector<Candidate> candidates;
   for (const TunnelPlan& plan : tunnels_of(gateway_, connection)) {
     const auto tunnel = tunnels_.find(plan.name);
     if (tunnel == tunnels_.end()) continue;
-    const bool can_send = feed_.ledger().can_send(plan.name, tunnel->second.state() == TunnelState::kUp);
-    candidates.push_back({ids_.tunnels.id_of(bounded_name(plan.name)), plan.preference, can_send,
-                          tunnel->second.suspect(), 1});
+    const std::string& name = plan.children.at(child).name;
+    const bool can_send = feed_.ledger().can_send(name, tunnel->second.state() == TunnelState::kUp);
+    candidates.push_back(
+        {ids_.tunnels.id_of(bounded_name(name)), plan.preference, can_send, tunnel->second.suspect(), 1});
   }
+  return candidates;
+}
+
+api::SetGroup Daemon::group_of(const Connection& connection, const ChildGroup& children) {
   api::SetGroup group{};
-  const std::string name = group_name(connection);
-  group.group_id = ids_.groups.id_of(name);
+  group.group_id = ids_.groups.id_of(children.name);
   group.vrf_id = ids_.vrfs.id_of(connection.virtual_network);
-  set_name(group.name, name);
-  for (const api::GroupMember& member : offer_members(candidates))
-    group.members[group.member_count++] = member;
+  set_name(group.name, children.name);
+  for (const size_t child : children.children) {
+    for (const api::GroupMember& member : offer_members(candidates_of(connection, child)))
+      group.members[group.member_count++] = member;
+  }
   return group;
 }
 
 void Daemon::rebuild_connections(std::set<std::string>& used_groups) {
   std::vector<TableObject> objects;
   for (const auto& [name, connection] : gateway_.connections) {
-    objects.push_back(table_object(group_of(connection)));
-    used_groups.insert(group_name(connection));
+    for (const ChildGroup& children : child_groups(gateway_, connection)) {
+      objects.push_back(table_object(group_of(connection, children)));
+      used_groups.insert(children.name);
+    }
   }
   tables_.replace("connections", std::move(objects));
 }
@@ -177,12 +193,13 @@ void Daemon::rebuild_network(const VirtualNetwork& network, std::set<std::string
   std::map<IpPrefix, IpAddress> tunnel_routes;
   for (const auto& [name, connection] : gateway_.connections) {
     if (connection.virtual_network != network.name) continue;
-    const api::SetGroup group = group_of(connection);
-    for (const IpVersion version : {IpVersion::kV4, IpVersion::kV6})
-      plan.tunnel_next_hops[inside_next_hop(version, group.group_id)] = group_name(connection);
-    plan.tunnel_groups[group_name(connection)] = group;
-    for (const IpPrefix& prefix : remote_prefixes(gateway_, connection)) {
-      tunnel_routes.emplace(prefix, inside_next_hop(prefix.address.version, group.group_id));
+    for (const ChildGroup& children : child_groups(gateway_, connection)) {
+      const api::SetGroup group = group_of(connection, children);
+      for (const IpVersion version : {IpVersion::kV4, IpVersion::kV6})
+        plan.tunnel_next_hops[inside_next_hop(version, group.group_id)] = children.name;
+      plan.tunnel_groups[children.name] = group;
+      for (const IpPrefix& prefix : children.prefixes)
+        tunnel_routes.emplace(prefix, inside_next_hop(prefix.address.version, group.group_id));
     }
   }
   // Told back by netlink, which brings us here again.

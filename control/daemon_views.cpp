@@ -27,6 +27,13 @@ std::string endpoint(const api::Address& address, uint16_t port, bool encap) {
   return encap ? endpoint_text(address, port) : to_string(address);
 }
 
+json texts_of(const std::vector<TrafficSelector>& selectors) {
+  json texts = json::array();
+  for (const TrafficSelector& selector : selectors)
+    texts.push_back(selector.to_string());
+  return texts;
+}
+
 // To one decimal.
 double busy_percent(const WorkerTotals& totals) {
   if (totals.cycles == 0) return 0.0;
@@ -181,7 +188,7 @@ json Daemon::tunnel_view(const TunnelPlan& plan) const {
   const TunnelLiveness& tunnel = tunnels_.at(plan.name);
   uint64_t in_packets = 0, in_bytes = 0, out_packets = 0, out_bytes = 0;
   for (const auto& [id, record] : feed_.ledger().records()) {
-    if (record.tunnel != plan.name) continue;
+    if (tunnel_of_child(record.tunnel) != &plan) continue;
     if (id.inbound) {
       const auto row = counters_.inbound(id.slot, id.spi);
       in_packets += row ? row->packets : 0;
@@ -192,8 +199,17 @@ json Daemon::tunnel_view(const TunnelPlan& plan) const {
       out_bytes += row ? row->bytes : 0;
     }
   }
-  const SaRecord* active = feed_.active(plan.name);
-  const auto mtu = path_mtu_.find(bounded_name(plan.name));
+  const SaRecord* active = nullptr;
+  json children = json::array();
+  for (const ChildPlan& child : plan.children) {
+    const SaRecord* sending = feed_.active(child.name);
+    if (active == nullptr) active = sending;
+    children.push_back({{"name", child.name},
+                        {"up", sending != nullptr},
+                        {"local", texts_of(child.local)},
+                        {"remote", texts_of(child.remote)}});
+  }
+  const auto mtu = path_mtu_.find(bounded_name(plan.children.front().name));
   const auto port = gateway_.ports.find(plan.port);
   const uint32_t port_mtu = port == gateway_.ports.end() ? 0 : port->second.mtu_bytes;
   const std::string why =
@@ -215,6 +231,7 @@ json Daemon::tunnel_view(const TunnelPlan& plan) const {
           {"out_bytes", out_bytes},
           {"path_mtu", mtu == path_mtu_.end() ? port_mtu : mtu->second},
           {"nat", active != nullptr && active->encap},
+          {"children", children},
           {"reason", why}};
 }
 

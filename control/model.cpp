@@ -24,6 +24,7 @@ std::vector<TunnelPlan> tunnels_of(const Gateway& gateway, const Connection& con
       tunnel.next_hop = local.address.prefix().contains(tunnel.remote) ? tunnel.remote : local.next_hop;
       tunnel.port = local.port;
       tunnel.preference = static_cast<uint32_t>(tunnels.size());
+      tunnel.children = children_of(connection, site, tunnel.name);
       tunnels.push_back(std::move(tunnel));
     }
   }
@@ -57,8 +58,21 @@ std::string bounded_name(const std::string& name) {
   return fmt::format("{}#{:016x}", name.substr(0, kMaxBytes - 17), hash);
 }
 
-std::string group_name(const Connection& connection) {
-  return bounded_name("connection/" + connection.name);
+std::vector<ChildGroup> child_groups(const Gateway& gateway, const Connection& connection) {
+  const auto children = children_of(connection, gateway.sites.at(connection.site), "");
+  std::map<std::vector<size_t>, std::vector<IpPrefix>> prefixes;
+  for (const IpPrefix& prefix : remote_prefixes(gateway, connection))
+    prefixes[children_towards(children, prefix)].push_back(prefix);
+  std::vector<ChildGroup> groups;
+  for (auto& [members, reached] : prefixes) {
+    std::string name = "connection/" + connection.name;
+    if (members.size() < children.size()) {
+      for (const size_t child : members)
+        name += fmt::format("{}{}", child == members.front() ? '.' : ',', child + 1);
+    }
+    groups.push_back({bounded_name(name), members, std::move(reached)});
+  }
+  return groups;
 }
 
 std::string neighbour_name(const std::string& port, const IpAddress& address) {

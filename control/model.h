@@ -7,13 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "control/config/children.h"
 #include "control/config/gateway.h"
 #include "control/ids.h"
 #include "dataplane/api/messages.h"
 
 namespace sallyport::control {
 
-// One IKE connection and its CHILD, both of this name.
+// One IKE connection of this name and its CHILD_SAs.
 struct TunnelPlan {
   std::string name;  // <connection>-<public address>-<peer number>
   std::string connection;
@@ -23,6 +24,8 @@ struct TunnelPlan {
   IpAddress next_hop;  // on the public side: the peer itself where it is on the link
   std::string port;
   uint32_t preference = 0;  // 0 first
+  // A tunnel of the dataplane each, which has one SA to send on.
+  std::vector<ChildPlan> children;
   bool operator==(const TunnelPlan&) const = default;
 };
 
@@ -36,8 +39,15 @@ struct TunnelPlan {
 
 // Names of the API have 63 bytes; a longer one is cut and gets a checksum of the whole.
 [[nodiscard]] std::string bounded_name(const std::string& name);
-// The next-hop group of a connection's tunnels.
-[[nodiscard]] std::string group_name(const Connection& connection);
+
+// The CHILD_SAs of a connection's tunnels that lead to the same prefixes, and the next-hop group they make.
+struct ChildGroup {
+  std::string name;
+  std::vector<size_t> children;  // indexes, the same ones of each tunnel
+  std::vector<IpPrefix> prefixes;
+};
+// Each of remote_prefixes() is in exactly one.
+[[nodiscard]] std::vector<ChildGroup> child_groups(const Gateway& gateway, const Connection& connection);
 [[nodiscard]] std::string neighbour_name(const std::string& port, const IpAddress& address);
 
 struct Ids {

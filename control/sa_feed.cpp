@@ -108,7 +108,7 @@ void SaFeed::on_snapshot_end() {
   std::set<std::string> tunnels;
   for (const vici::FeedSaAdd& sa : snapshot) {
     ledger_.name(sa, now());
-    tunnels.insert(sa.ike_name);
+    tunnels.insert(sa.child_name);
   }
   const std::vector<SaId> gone = ledger_.end_snapshot(same_charon, now());
   // Inbound first: the peer may answer on it as soon as we send.
@@ -138,10 +138,10 @@ void SaFeed::on_sa_add(vici::FeedSaAdd sa) {
 // The ledger knows it; the dataplane may.
 void SaFeed::take(vici::FeedSaAdd sa) {
   const SaRecord& record = *ledger_.find(sa.id);
-  const auto tunnel = tunnel_id(sa.ike_name);
-  if (!tunnel) return refuse(sa.id, sa.ike_name, "no tunnel of the configuration has this name");
+  const auto tunnel = tunnel_id(sa.child_name);
+  if (!tunnel) return refuse(sa.id, sa.child_name, "no CHILD_SA of the configuration has this name");
   if (record.state == SaState::kInstalled) {
-    if (!sa.id.inbound && activation_.decide(record)) activation_.activate(sa.ike_name, sa.id);
+    if (!sa.id.inbound && activation_.decide(record)) activation_.activate(sa.child_name, sa.id);
     if (reader_) reader_->send_sa_ack(sa.id, vici::SaAnswer::kInstalled);
     return;
   }
@@ -150,7 +150,7 @@ void SaFeed::take(vici::FeedSaAdd sa) {
 
 void SaFeed::install(const vici::FeedSaAdd& sa, uint32_t tunnel) {
   const auto refuse_algorithm = [&] {
-    refuse(sa.id, sa.ike_name,
+    refuse(sa.id, sa.child_name,
            fmt::format("the dataplane has no encryption {} with {} key bytes and integrity {}", sa.encryption,
                        sa.encryption_key.size_bytes(), sa.integrity));
   };
@@ -158,7 +158,7 @@ void SaFeed::install(const vici::FeedSaAdd& sa, uint32_t tunnel) {
     auto message = inbound_message(sa, tunnel);
     if (!message) return refuse_algorithm();
     dataplane_.request(api::Type::kSetInboundSa, *message,
-                       [this, id = sa.id, name = sa.ike_name](const DataplaneAnswer& answer) {
+                       [this, id = sa.id, name = sa.child_name](const DataplaneAnswer& answer) {
                          installed(id, name, answer);
                        });
     explicit_bzero(&message->keys, sizeof message->keys);
@@ -168,10 +168,11 @@ void SaFeed::install(const vici::FeedSaAdd& sa, uint32_t tunnel) {
   if (!message) return refuse_algorithm();
   const bool at_once = activation_.decide(*ledger_.find(sa.id));
   message->activate = at_once ? 1 : 0;
-  if (at_once) activation_.learn(sa.ike_name, sa.id);
-  dataplane_.request(
-      api::Type::kSetOutboundSa, *message,
-      [this, id = sa.id, name = sa.ike_name](const DataplaneAnswer& answer) { installed(id, name, answer); });
+  if (at_once) activation_.learn(sa.child_name, sa.id);
+  dataplane_.request(api::Type::kSetOutboundSa, *message,
+                     [this, id = sa.id, name = sa.child_name](const DataplaneAnswer& answer) {
+                       installed(id, name, answer);
+                     });
   explicit_bzero(&message->keys, sizeof message->keys);
 }
 
@@ -238,7 +239,7 @@ void SaFeed::delete_sa(const SaId& id) {
 }
 
 void SaFeed::on_child_event(const vici::FeedChildEvent& event) {
-  if (event.rekey) events_.add("sa", event.ike_name, "rekeyed");
+  if (event.rekey) events_.add("sa", event.child_name, "rekeyed");
 }
 
 void SaFeed::on_ike_event(const vici::FeedIkeEvent& event) {

@@ -184,7 +184,7 @@ SaRecord& SaLedger::name(const vici::FeedSaAdd& sa, MonotonicTime now) {
     record.since = now;
   }
   record.id = sa.id;
-  assign_tunnel(record, sa.ike_name);
+  assign_tunnel(record, sa.child_name);
   record.order = ++last_order_;
   record.ike_id = sa.ike_id;
   record.child_id = sa.child_id;
@@ -311,7 +311,10 @@ Superfluous SaLedger::superfluous(const LastUse& last_use, MonotonicTime now) co
       continue;
     }
     if (current == newest.end() || record.ike_id == 0) continue;
-    if (record.ike_id == current->second->ike_id) continue;
+    if (record.ike_id == current->second->ike_id) {
+      busy_ike_sas.insert(record.ike_id);
+      continue;
+    }
     if (id.inbound && !is_replaced(record)) busy_ike_sas.insert(record.ike_id);
     ike_sas.insert(record.ike_id);
   }

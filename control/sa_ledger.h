@@ -28,7 +28,7 @@ enum class SaState : uint8_t { kInstalling, kInstalled, kRefused, kDeleting };
 
 struct SaRecord {
   SaId id;
-  std::string tunnel;
+  std::string tunnel;  // the name of its CHILD_SA in the configuration, which is a tunnel of the dataplane
   uint64_t order = 0;  // larger is newer; 0: the feed has not named it yet
   uint32_t ike_id = 0, child_id = 0;
   SaState state = SaState::kInstalling;

@@ -5,6 +5,7 @@
 #include <map>
 #include <tuple>
 
+#include "control/config/children.h"
 #include "control/config/sections.h"
 
 namespace sallyport::control {
@@ -69,6 +70,7 @@ void check_families(Reader& reader, const Gateway& gateway, const Connection& co
 void check_connections(Reader& reader, const Gateway& gateway) {
   for (const auto& [name, connection] : gateway.connections) {
     check_identities(reader, gateway, connection);
+    check_ikev1(reader, connection);
     const auto site = gateway.sites.find(connection.site);
     if (site == gateway.sites.end()) continue;
     check_selectors(reader, connection, site->second);
@@ -84,10 +86,15 @@ void check_tunnels(Reader& reader, const Gateway& gateway) {
     const auto site = gateway.sites.find(connection.site);
     if (site == gateway.sites.end()) continue;
     const auto& peers = site->second.peers;
-    if (connection.public_addresses.size() * peers.size() > kMostTunnels) {
-      reader.error_at(
-          "connections." + name + ".public_addresses",
-          "public addresses times peers make more than " + std::to_string(kMostTunnels) + " tunnels");
+    const size_t paths = connection.public_addresses.size() * peers.size();
+    const size_t children = children_of(connection, site->second, "").size();
+    if (paths * children > kMostTunnels) {
+      reader.error_at("connections." + name + ".public_addresses",
+                      (children <= 1 ? "public addresses times peers make more than "
+                                     : "public addresses times peers times " + std::to_string(children) +
+                                           " CHILD_SAs of the selectors make more than ") +
+                          std::to_string(kMostTunnels) + (children <= 1 ? " tunnels" : ""),
+                      children <= 1 ? "" : "make another connection");
       continue;
     }
     for (const std::string& address : connection.public_addresses) {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "control/config/children.h"
+
 namespace sallyport::control {
 
 namespace {
@@ -105,6 +107,8 @@ Rows rows_of(const Connection& connection) {
           {"site", connection.site},
           {"mode", connection.mode == Mode::kActiveActive ? "active-active" : "active-standby"},
           {"public_addresses", show_list(connection.public_addresses)},
+          {"ike.version", std::to_string(ike.version)},
+          {"ike.aggressive", show_flag(ike.aggressive)},
           {"ike.proposals", show_list(ike.proposals)},
           {"ike.local_id", ike.local_ids.empty() ? ike.local_id : show_map(ike.local_ids)},
           {"ike.remote_id", ike.remote_id},
@@ -211,6 +215,16 @@ bool same_source(const Gateway& before, const Gateway& after, const std::string&
          old_address->second.port == new_address->second.port;
 }
 
+// Another family behind a site gives its route-based connections other selectors.
+bool same_children(const Gateway& before, const Gateway& after, const std::string& name) {
+  const auto children = [&](const Gateway& gateway) {
+    const Connection& connection = gateway.connections.at(name);
+    const auto site = gateway.sites.find(connection.site);
+    return site == gateway.sites.end() ? std::vector<ChildPlan>() : children_of(connection, site->second, "");
+  };
+  return before.connections.contains(name) && children(before) == children(after);
+}
+
 }  // namespace
 
 std::vector<Change> diff(const Gateway& before, const Gateway& after) {
@@ -238,6 +252,7 @@ Touched touched(const Gateway& before, const Gateway& after) {
   result.sites = differing(before.sites, after.sites);
   result.connections = differing(before.connections, after.connections);
   for (const auto& [name, connection] : after.connections) {
+    if (!same_children(before, after, name)) result.connections.insert(name);
     const auto& addresses = connection.public_addresses;
     const bool same = same_peers(before, after, connection.site) &&
                       std::all_of(addresses.begin(), addresses.end(), [&](const std::string& address) {

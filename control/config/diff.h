@@ -22,9 +22,9 @@ struct Change {
 [[nodiscard]] std::vector<Change> diff(const Gateway& before, const Gateway& after);
 
 // What has to be done again, and nothing else. A connection is touched when its own values change, its site's
-// peers, or the address or port of a public address it uses: its tunnels have to be loaded again. New
-// prefixes of a site or another next hop change routes alone; those show in sites and public_addresses. Added
-// and removed ones are in too.
+// peers or the families of its prefixes, or the address or port of a public address it uses: its tunnels have
+// to be loaded again. Other new prefixes of a site or another next hop change routes alone; those show in
+// sites and public_addresses. Added and removed ones are in too.
 struct Touched {
   bool settings = false;  // gateway.*: the dataplane has to be started again
   std::set<std::string> ports, public_addresses, virtual_networks, sites, connections;

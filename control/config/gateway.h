@@ -59,6 +59,8 @@ struct Site {
 enum class Mode : uint8_t { kActiveActive, kActiveStandby };
 
 struct Ike {
+  uint8_t version = 2;
+  bool aggressive = false;             // IKEv1 only: aggressive mode instead of main mode
   std::vector<std::string> proposals;  // in strongSwan's words, most wanted first
   std::string local_id, remote_id;     // empty: the addresses
   // Public address -> identity, instead of local_id: for peers that send INITIAL_CONTACT.

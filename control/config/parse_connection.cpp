@@ -66,17 +66,14 @@ std::vector<std::string> read_proposals(Section& section, const std::string& exa
 }
 
 void parse_ike(Section& section, Ike& ike) {
-  Reader& reader = section.reader();
-  if (const auto version = section.take("version")) {
-    const auto number = read_number(reader, *version, 1, 2);
-    if (number == 1u) reader.error(*version, "not supported by this version: IKEv1", "use version: 2");
-  }
+  read_key(section, "version", ike.version, read_number, 1, 2);
+  read_key(section, "aggressive", ike.aggressive, read_flag);
   ike.proposals = read_proposals(section, "aes256gcm16-prfsha384-ecp384", check_ike_proposal);
   const auto local_id = section.take("local_id");
   if (local_id && local_id->node.IsMap()) {
-    Section by_address(reader, *local_id);
+    Section by_address(section.reader(), *local_id);
     for (const auto& [address, value] : by_address.entries()) {
-      if (auto identity = read_identity(reader, value)) ike.local_ids[address] = *identity;
+      if (auto identity = read_identity(section.reader(), value)) ike.local_ids[address] = *identity;
     }
   } else {
     read_key(section, "local_id", ike.local_id, read_identity);

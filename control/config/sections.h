@@ -12,6 +12,8 @@ void parse_connection(Section& section, Connection& connection);
 // References, names and addresses used twice, prefixes that collide. Looks only at what could be read.
 void check_references(Reader& reader, const Gateway& gateway);
 void check_addresses(Reader& reader, const Gateway& gateway);
+// What IKEv1 can't do, or not safely.
+void check_ikev1(Reader& reader, const Connection& connection);
 void check_connections(Reader& reader, const Gateway& gateway);
 void check_tunnels(Reader& reader, const Gateway& gateway);
 

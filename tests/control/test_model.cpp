@@ -67,6 +67,29 @@ TEST(RemotePrefixes, JoinTheSiteAndItsSelectors) {
   EXPECT_EQ(prefixes[1].to_string(), "10.30.0.0/16");
 }
 
+TEST(ChildGroups, HaveThePrefixesThatTheSameChildrenLeadTo) {
+  Gateway gateway = two_addresses_two_peers();
+  Connection& connection = gateway.connections.at("prod-berlin");
+  const auto shown = [&] {
+    std::string text;
+    for (const ChildGroup& group : child_groups(gateway, connection)) {
+      text += group.name + ":";
+      for (const IpPrefix& prefix : group.prefixes)
+        text += " " + prefix.to_string();
+      text += "\n";
+    }
+    return text;
+  };
+  EXPECT_EQ(shown(), "connection/prod-berlin: 10.20.0.0/16\n");
+  connection.selectors = {{*parse_prefix("10.0.0.0/24"), *parse_prefix("10.20.0.0/24")},
+                          {*parse_prefix("10.0.0.0/24"), *parse_prefix("10.20.1.0/24"), 6, 0, 443},
+                          {*parse_prefix("10.0.0.0/24"), *parse_prefix("10.20.1.0/24"), 17}};
+  EXPECT_EQ(shown(),
+            "connection/prod-berlin.1: 10.20.0.0/24\n"
+            "connection/prod-berlin: 10.20.0.0/16\n"
+            "connection/prod-berlin.2,3: 10.20.1.0/24\n");
+}
+
 TEST(BoundedName, KeepsShortNamesAndTellsLongOnesApart) {
   EXPECT_EQ(bounded_name("prod"), "prod");
   const std::string stem(80, 'x');

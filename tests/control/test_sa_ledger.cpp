@@ -108,6 +108,23 @@ TEST_F(SaLedgerTest, OrphansSendUntilThePeerUsesTheirReplacement) {
   EXPECT_TRUE(waits_for_peer(newcomer, ledger_.find(out(kSlotA)), false)) << "an orphan has no IKE_SA";
 }
 
+// Of an IKE_SA with several CHILD_SAs one alone may have been made again in another.
+TEST_F(SaLedgerTest, AnIkeSaStaysForTheChildrenThatItAloneHas) {
+  add_child(kSlotA, 1, start_);
+  auto other = sa(0x1000 + 3, 3, false, 1);
+  other.child_name = "t.2";
+  ledger_.name(other, start_);
+  ledger_.set_state(other.id, SaState::kInstalled);
+  add_child(kSlotB, 2, start_);
+  used_[in(kSlotB)] = start_ + seconds(5);
+  EXPECT_TRUE(superfluous(start_ + seconds(60)).ike_sas.empty());
+  other.id = {0x1000 + 4, 4, false};
+  other.ike_id = 2;
+  ledger_.name(other, start_);
+  ledger_.set_state(other.id, SaState::kInstalled);
+  EXPECT_EQ(superfluous(start_ + seconds(60)).ike_sas, std::vector<uint32_t>{1});
+}
+
 TEST_F(SaLedgerTest, InboundSaOfAChildHasItsSlot) {
   add_child(kSlotA, 1, start_);
   add_child(kSlotB, 1, start_);
@@ -197,7 +214,7 @@ TEST_F(SaLedgerTest, WhatTheDataplaneLostIsForgotten) {
 
 TEST_F(SaLedgerTest, EachTunnelHasItsOwnSas) {
   auto other = sa(0x1000 + kSlotB, kSlotB, false, 2);
-  other.ike_name = "other";
+  other.child_name = "other";
   ledger_.name(other, start_);
   ledger_.set_state(other.id, SaState::kInstalled);
   EXPECT_EQ(ledger_.active_outbound("t"), nullptr);
@@ -210,7 +227,7 @@ TEST_F(SaLedgerTest, EachTunnelHasItsOwnSas) {
   EXPECT_EQ(ledger_.inbound_of(*ledger_.find(out(kSlotA)))->id, in(kSlotA));
   EXPECT_EQ(ledger_.inbound_of(*ledger_.find(other.id)), nullptr);
 
-  other.ike_name = "t";  // a restarted sallyportd knew it by another name
+  other.child_name = "t";  // a restarted sallyportd knew it by another name
   ledger_.name(other, start_);
   EXPECT_EQ(ledger_.active_outbound("other"), nullptr);
   EXPECT_EQ(ledger_.active_outbound("t")->id, other.id);

@@ -121,10 +121,30 @@ METHOD(listener_t, ike_rekey, bool, sallyport_listener_t* this, ike_sa_t* old, i
   return TRUE;
 }
 
+static void post_migration(sallyport_listener_t* this, ike_sa_t* old, uint32_t unique) {
+  struct sp_feed_ike_event event = {
+      .ike_id = old->get_unique_id(old),
+      .other_id = unique,
+      .state = IKE_ESTABLISHED,
+      .version = (uint8_t)old->get_version(old),
+      .local = address_from_host(old->get_my_host(old)),
+      .remote = address_from_host(old->get_other_host(old)),
+  };
+  message_init(&event.header, SP_FEED_IKE_REKEY, sizeof(event));
+  snprintf(event.state_name, sizeof(event.state_name), "%s",
+           enum_to_name(ike_sa_state_names, IKE_ESTABLISHED));
+  snprintf(event.ike_name, sizeof(event.ike_name), "%s", old->get_name(old));
+  owner_put_identities(old, event.local_id, event.remote_id);
+  post(this->core, &event);
+}
+
 METHOD(listener_t, children_migrate, bool, sallyport_listener_t* this, ike_sa_t* ike_sa, ike_sa_id_t* new,
        uint32_t unique) {
   if (new) {  // the call for the old IKE_SA; the one for the new says nothing more
     change_ike_id(this, ike_sa->get_unique_id(ike_sa), unique);
+    if (ike_sa->get_version(ike_sa) == IKEV1) {  // IKEv2 tells of it as a rekey
+      post_migration(this, ike_sa, unique);
+    }
   }
   return TRUE;
 }
