@@ -24,6 +24,23 @@ std::string remote_id(const Connection& connection, const TunnelPlan& tunnel) {
   return connection.ike.remote_id.empty() ? tunnel.remote.to_string() : connection.ike.remote_id;
 }
 
+// A lifetime of charon's: the rekey starts up to `spread` before `soft`.
+template <typename Value>
+void put_lifetime(const Value& soft, const Value& hard, std::optional<Value>& rekey,
+                  std::optional<Value>& life, std::optional<Value>& spread) {
+  if (soft == Value{}) return;
+  rekey = soft;
+  spread = soft / 10;
+  if (hard != Value{}) life = hard;  // charon's default is a tenth beyond
+}
+
+void put_lifetimes(const Esp& esp, vici::ChildConfig& child) {
+  put_lifetime(seconds(esp.rekey), seconds(esp.life), child.rekey_time, child.life_time, child.rand_time);
+  put_lifetime(esp.rekey_bytes, esp.life_bytes, child.rekey_bytes, child.life_bytes, child.rand_bytes);
+  put_lifetime(esp.rekey_packets, esp.life_packets, child.rekey_packets, child.life_packets,
+               child.rand_packets);
+}
+
 vici::ChildConfig charon_child(const Connection& connection, const ChildPlan& plan) {
   vici::ChildConfig child;
   child.name = plan.name;
@@ -33,9 +50,7 @@ vici::ChildConfig charon_child(const Connection& connection, const ChildPlan& pl
     child.local_ts.push_back(selector.to_string());
   for (const TrafficSelector& selector : plan.remote)
     child.remote_ts.push_back(selector.to_string());
-  child.rekey_time = seconds(connection.esp.rekey);
-  if (connection.esp.rekey_bytes > 0) child.rekey_bytes = connection.esp.rekey_bytes;
-  if (connection.esp.rekey_packets > 0) child.rekey_packets = connection.esp.rekey_packets;
+  put_lifetimes(connection.esp, child);
   child.replay_window = connection.esp.replay_window;
   // Retries are sallyportd's: charon gives up after one.
   child.start_action = "none";

@@ -139,7 +139,8 @@ api::SetTunnel Daemon::tunnel_message(const TunnelPlan& plan, const ChildPlan& c
   tunnel.vrf_id = ids_.vrfs.id_of(plan.virtual_network);
   tunnel.neighbour_id = neighbour_id;
   tunnel.df = df_policy(connection.esp.df);
-  tunnel.dscp_policy = api::DscpPolicy::kCopy;
+  tunnel.dscp_policy = connection.esp.dscp ? api::DscpPolicy::kSet : api::DscpPolicy::kCopy;
+  tunnel.dscp = connection.esp.dscp.value_or(0);
   tunnel.mss_clamp = connection.esp.mss_clamp ? 1 : 0;
   set_name(tunnel.name, name);
   return tunnel;

@@ -75,11 +75,17 @@ enum class Encap : uint8_t { kAuto, kForce };
 
 struct Esp {
   std::vector<std::string> proposals;  // in strongSwan's words, most wanted first
+  // Soft lifetimes: a rekey starts there, up to a tenth sooner. Zero: none.
   Duration rekey = std::chrono::hours(1);
-  uint64_t rekey_bytes = 0;       // zero: by time alone
-  uint64_t rekey_packets = 0;     // zero: by time alone
+  uint64_t rekey_bytes = 0;
+  uint64_t rekey_packets = 0;
+  // Hard lifetimes: the SA ends there. Zero: a tenth beyond the soft one.
+  Duration life = Duration::zero();
+  uint64_t life_bytes = 0;
+  uint64_t life_packets = 0;
   uint32_t replay_window = 1024;  // packets; 0: off
   Df df = Df::kCopy;
+  std::optional<uint8_t> dscp;  // of the outer packet; nothing: the inner packet's
   Encap encap = Encap::kAuto;
   bool mss_clamp = true;
   bool operator==(const Esp&) const = default;

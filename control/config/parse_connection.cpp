@@ -84,12 +84,49 @@ void parse_ike(Section& section, Ike& ike) {
   section.finish();
 }
 
+// The hard lifetime `life` beside the soft one `rekey`, both of one unit.
+template <typename Value, typename Read, typename Most>
+void parse_hard_lifetime(Section& section, const std::string& unit, const Value& rekey, Value& life,
+                         Read read, Most most) {
+  const std::string key = "life" + unit;
+  const auto value = section.take(key);
+  const auto given = value ? read(section.reader(), *value, 1, most) : std::nullopt;
+  if (!given) return;
+  life = *given;
+  if (rekey == Value{}) {
+    section.reader().error(*value, "would end the SA without another in its place",
+                           "add rekey" + unit + ", the lifetime at which a rekey starts");
+  } else if (life <= rekey) {
+    section.reader().error(*value, "is not beyond rekey" + unit + ": the SA would end before its rekey",
+                           "a tenth more is usual; leave the key out for that");
+  }
+}
+
+void parse_lifetimes(Section& section, Esp& esp) {
+  constexpr uint64_t kMost = uint64_t{1} << 62;
+  read_key(section, "rekey", esp.rekey, read_seconds, seconds(10), 7 * kDay);
+  read_key(section, "rekey_bytes", esp.rekey_bytes, read_number, 1'000'000, kMost);
+  read_key(section, "rekey_packets", esp.rekey_packets, read_number, 10'000, kMost);
+  const auto read_life = [](Reader& reader, const Value& value, int, Duration most) {
+    return read_seconds(reader, value, seconds(1), most);
+  };
+  parse_hard_lifetime(section, "", esp.rekey, esp.life, read_life, 8 * kDay);
+  parse_hard_lifetime(section, "_bytes", esp.rekey_bytes, esp.life_bytes, read_number, kMost);
+  parse_hard_lifetime(section, "_packets", esp.rekey_packets, esp.life_packets, read_number, kMost);
+}
+
+// copy, or the field's value (RFC 2474 section 3).
+void parse_dscp(Section& section, Esp& esp) {
+  const auto value = section.take("dscp");
+  if (!value || (value->node.IsScalar() && value->node.Scalar() == "copy")) return;
+  if (const auto number = read_number(section.reader(), *value, 0, 63))
+    esp.dscp = static_cast<uint8_t>(*number);
+}
+
 void parse_esp(Section& section, Esp& esp) {
   Reader& reader = section.reader();
   esp.proposals = read_proposals(section, "aes256gcm16-esn", check_esp_proposal);
-  read_key(section, "rekey", esp.rekey, read_seconds, seconds(10), 7 * kDay);
-  read_key(section, "rekey_bytes", esp.rekey_bytes, read_number, 1'000'000, uint64_t{1} << 62);
-  read_key(section, "rekey_packets", esp.rekey_packets, read_number, 10'000, uint64_t{1} << 62);
+  parse_lifetimes(section, esp);
   if (const auto value = section.take("replay_window")) {
     const auto window = read_number(reader, *value, 0, kMostReplayWindow);
     if (window && *window != 0 && *window < kLeastReplayWindow) {
@@ -100,6 +137,7 @@ void parse_esp(Section& section, Esp& esp) {
     }
   }
   read_key(section, "df", esp.df, read_choice, std::vector<std::string>{"copy", "set", "clear"});
+  parse_dscp(section, esp);
   read_key(section, "encap", esp.encap, read_choice, std::vector<std::string>{"auto", "force"});
   read_key(section, "mss_clamp", esp.mss_clamp, read_flag);
   section.refuse("mode", "transport mode; ESP always runs in tunnel mode", "leave the key out");

@@ -150,6 +150,24 @@ TEST_F(ConfigTest, CertificatesAndIdentitiesPerAddress) {
   EXPECT_EQ(connection.ike.local_ids.at("b"), "b.example");
 }
 
+TEST_F(ConfigTest, LifetimesAndTheOuterHeader) {
+  std::string text = kGood;
+  const std::string rekey = "rekey: 1h";
+  text.replace(text.find(rekey), rekey.size(),
+               "rekey: 1h\n      life: 2h\n      rekey_bytes: 1000000000\n      life_bytes: 1200000000\n"
+               "      rekey_packets: 1000000\n      dscp: 46\n      df: clear");
+  const ParseResult result = parse_text(text);
+  ASSERT_EQ(listing(result, directory_), "");
+  const Esp& esp = result.gateway.connections.at("prod-berlin").esp;
+  EXPECT_EQ(esp.life, std::chrono::hours(2));
+  EXPECT_EQ(esp.rekey_bytes, 1'000'000'000u);
+  EXPECT_EQ(esp.life_bytes, 1'200'000'000u);
+  EXPECT_EQ(esp.rekey_packets, 1'000'000u);
+  EXPECT_EQ(esp.life_packets, 0u);
+  EXPECT_EQ(esp.dscp, 46);
+  EXPECT_EQ(esp.df, Df::kClear);
+}
+
 TEST_F(ConfigTest, BothFamiliesOnBothSides) {
   std::string text = kGood;
   const auto replace = [&text](const std::string& from, const std::string& to) {

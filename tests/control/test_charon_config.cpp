@@ -43,6 +43,24 @@ TEST(CharonConfig, BothFamiliesInOneChildOverIpv6) {
   EXPECT_EQ(config.children[0].remote_ts, (vici::Strings{"0.0.0.0/0", "::/0"}));
 }
 
+TEST(CharonConfig, HardLifetimesBesideSoftOnes) {
+  Gateway with_lifetimes = gateway();
+  Esp& esp = with_lifetimes.connections["prod-berlin"].esp;
+  esp.rekey_bytes = 1'000'000'000;
+  esp.life_bytes = 3'000'000'000;
+  esp.rekey_packets = 500'000;
+  const auto child = charon_connection_of(with_lifetimes).children.at(0);
+  EXPECT_EQ(child.rekey_time, vici::Seconds(3600));
+  EXPECT_EQ(child.life_time, std::nullopt) << "charon adds a tenth";
+  EXPECT_EQ(child.rand_time, vici::Seconds(360));
+  EXPECT_EQ(child.rekey_bytes, 1'000'000'000u);
+  EXPECT_EQ(child.life_bytes, 3'000'000'000u);
+  EXPECT_EQ(child.rand_bytes, 100'000'000u)
+      << "else charon would start the rekey anywhere up to life - rekey sooner";
+  EXPECT_EQ(child.rekey_packets, 500'000u);
+  EXPECT_EQ(child.life_packets, std::nullopt);
+}
+
 TEST(CharonConfig, Ikev1HasAChildForEachPair) {
   Gateway with_pairs = gateway();
   Connection& connection = with_pairs.connections["prod-berlin"];
