@@ -164,6 +164,8 @@ api::SetGroup Daemon::group_of(const Connection& connection, const ChildGroup& c
   api::SetGroup group{};
   group.group_id = ids_.groups.id_of(children.name);
   group.vrf_id = ids_.vrfs.id_of(connection.virtual_network);
+  // One tunnel's CHILD_SAs differ by their selectors, several tunnels by nothing.
+  if (children.children.size() > 1) group.choice = api::MemberChoice::kByPolicy;
   set_name(group.name, children.name);
   for (const size_t child : children.children) {
     for (const api::GroupMember& member : offer_members(candidates_of(connection, child)))

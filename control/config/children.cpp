@@ -49,10 +49,6 @@ std::vector<ChildPlan> policy_based_children(const Connection& connection) {
   return children;
 }
 
-bool is_inside(const IpPrefix& inner, const IpPrefix& outer) {
-  return outer.length <= inner.length && outer.overlaps(inner);
-}
-
 }  // namespace
 
 std::string TrafficSelector::to_string() const {
@@ -71,14 +67,16 @@ std::vector<ChildPlan> children_of(const Connection& connection, const Site& sit
 }
 
 std::vector<size_t> children_towards(const std::vector<ChildPlan>& children, const IpPrefix& prefix) {
-  std::vector<size_t> covering, inside;
+  std::vector<size_t> all, covering;
   for (size_t i = 0; i < children.size(); ++i) {
+    all.push_back(i);
     const auto& remote = children[i].remote;
-    const auto has = [&](auto condition) { return std::any_of(remote.begin(), remote.end(), condition); };
-    if (has([&](const TrafficSelector& one) { return is_inside(prefix, one.prefix); })) covering.push_back(i);
-    if (has([&](const TrafficSelector& one) { return is_inside(one.prefix, prefix); })) inside.push_back(i);
+    const bool covers = std::any_of(remote.begin(), remote.end(), [&](const TrafficSelector& one) {
+      return one.prefix.length <= prefix.length && one.prefix.overlaps(prefix);
+    });
+    if (covers) covering.push_back(i);
   }
-  return covering.empty() ? inside : covering;
+  return covering.empty() ? all : covering;
 }
 
 }  // namespace sallyport::control

@@ -34,7 +34,7 @@ struct ChildPlan {
                                                  const std::string& tunnel);
 
 // Which of the children lead to a prefix, by index: those with a remote selector that covers it. Where none
-// does, those with one inside: what is not of theirs is then dropped by their selectors.
+// does, all of them: what is not of theirs is then dropped by their selectors.
 [[nodiscard]] std::vector<size_t> children_towards(const std::vector<ChildPlan>& children,
                                                    const IpPrefix& prefix);
 

@@ -21,7 +21,7 @@
 namespace sallyport::api {
 
 inline constexpr uint32_t kMagic = 0x53504450;  // "SPDP"
-inline constexpr uint16_t kVersion = 3;
+inline constexpr uint16_t kVersion = 4;
 inline constexpr uint32_t kMaxMessageBytes = 8192;
 inline constexpr uint32_t kMaxSelectors = 32;     // of one side of an SA
 inline constexpr uint32_t kMaxGroupMembers = 64;  // of a next-hop group
@@ -193,12 +193,19 @@ struct GroupMember {
   uint32_t id;
 };
 
+enum class MemberChoice : uint8_t {
+  kByFlow = 0,  // the members that are up share the flows by weight
+  kByPolicy =
+      1,  // the first one up within whose outbound SA's selectors the packet is (RFC 4301 section 4.4.1)
+};
+
 struct SetGroup {
   Header header;
   uint32_t group_id;
   uint32_t vrf_id;
   uint32_t member_count;
-  uint32_t reserved;
+  MemberChoice choice;
+  std::array<uint8_t, 3> reserved;
   Name name;
   std::array<GroupMember, kMaxGroupMembers> members;  // the first member_count of them
 };

@@ -173,7 +173,8 @@ Fault check(const api::SetNeighbour& neighbour) {
 }
 
 Fault check(const api::SetGroup& group) {
-  if (group.reserved != 0) return malformed("reserved bytes are not zero");
+  if (group.reserved != decltype(group.reserved){}) return malformed("reserved bytes are not zero");
+  if (group.choice > api::MemberChoice::kByPolicy) return malformed("unknown choice of members");
   if (group.group_id == api::kNone) return invalid("the group's id is out of range");
   if (group.vrf_id >= api::kMaxVrfs) return invalid("the virtual network's id is out of range");
   if (group.member_count > api::kMaxGroupMembers) return malformed("more members than there is room for");

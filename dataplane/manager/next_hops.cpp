@@ -125,7 +125,7 @@ Failure NextHops::set_group(const api::SetGroup& message) {
   if (it != groups_.end() && it->second.published->vrf_id() != message.vrf_id)
     return {api::Error::kInUse, "group " + std::to_string(message.group_id) +
                                     " belongs to another virtual network; delete it first"};
-  auto group = std::make_unique<NextHopGroup>(message.group_id, message.vrf_id, members);
+  auto group = std::make_unique<NextHopGroup>(message.group_id, message.vrf_id, members, message.choice);
   count_members(*group, &References::add);
   if (it != groups_.end()) count_members(*it->second.published, &References::drop);
   context_.world.groups.publish(message.group_id, group.get());

@@ -11,6 +11,7 @@
 #include "dataplane/packet/icmp_error.h"
 #include "dataplane/packet/ipv4.h"
 #include "dataplane/path/outbound.h"
+#include "dataplane/path/policy_member.h"
 #include "dataplane/path/transmit.h"
 
 namespace sallyport::dataplane {
@@ -179,8 +180,12 @@ void forward_fragments(PathContext& context, const RoutedPacket& packet, uint32_
 // Step 6, first half, where there is more than one way, or none: then the packet is gone and the kind 0.
 [[gnu::noinline]] Member select_among(PathContext& context, const RoutedPacket& packet, uint32_t group_id) {
   const NextHopGroup* group = context.world->groups.at(group_id);
-  const api::GroupMember* member =
-      group == nullptr ? nullptr : group->member(flow_hash(read_flow(header_of(packet.packet))));
+  const rte_ipv4_hdr& header = header_of(packet.packet);
+  const api::GroupMember* member = nullptr;
+  if (group != nullptr) {
+    member = group->choice() == api::MemberChoice::kByPolicy ? policy_member(context, *group, header)
+                                                             : group->member(flow_hash(read_flow(header)));
+  }
   if (member != nullptr) return Member::of(*member);
   refuse(context, packet, group == nullptr ? api::DropReason::kNoRoute : api::DropReason::kNoTunnelUp);
   return {};

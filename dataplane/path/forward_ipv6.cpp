@@ -9,6 +9,7 @@
 #include "dataplane/packet/icmpv6_error.h"
 #include "dataplane/path/forward.h"
 #include "dataplane/path/outbound_ipv6.h"
+#include "dataplane/path/policy_member.h"
 #include "dataplane/path/transmit.h"
 #include "dataplane/path/validate_ipv6.h"
 
@@ -86,8 +87,12 @@ Member select_member(PathContext& context, const RoutedPacket& packet) {
   const uint32_t group_id = lookup_route(context, packet);
   if (const Member only = context.world->groups.only_member(group_id); only.bits != 0) return only;
   const NextHopGroup* group = context.world->groups.at(group_id);
-  const api::GroupMember* member =
-      group == nullptr ? nullptr : group->member(flow_hash(read_flow(ipv6_header_of(packet.packet))));
+  const rte_ipv6_hdr& header = ipv6_header_of(packet.packet);
+  const api::GroupMember* member = nullptr;
+  if (group != nullptr) {
+    member = group->choice() == api::MemberChoice::kByPolicy ? policy_member(context, *group, header)
+                                                             : group->member(flow_hash(read_flow(header)));
+  }
   if (member != nullptr) return Member::of(*member);
   refuse_ipv6(context, packet, group == nullptr ? api::DropReason::kNoRoute : api::DropReason::kNoTunnelUp);
   return {};

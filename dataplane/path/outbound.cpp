@@ -266,6 +266,10 @@ void encapsulate_unusual(PathContext& context, EspBurst& burst, const RoutedPack
 
 }  // namespace
 
+bool is_within_selectors(const OutboundSa& sa, const rte_ipv4_hdr& header) {
+  return matches_policy(sa, header);
+}
+
 void receive_lan(PathContext& context, const Port& port, std::span<rte_mbuf*> frames) {
   std::array<RoutedPacket, kBurst> packets;
   RoutedPacket routed = make_routed(nullptr, port.vrf_id, port.id, Origin::kLan);

@@ -7,6 +7,10 @@
 
 namespace sallyport::dataplane {
 
+// Step 5 for one packet.
+[[nodiscard]] bool is_within_selectors(const OutboundSa& sa, const rte_ipv4_hdr& header);
+[[nodiscard]] bool is_within_selectors(const OutboundSa& sa, const rte_ipv6_hdr& header);
+
 // A packet whose tunnel is chosen, on the home worker of its SA; TTL already decremented.
 struct OutboundPacket {
   RoutedPacket routed;

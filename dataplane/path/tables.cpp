@@ -27,16 +27,14 @@ double score(uint32_t bucket, const api::GroupMember& member) {
   return -static_cast<double>(member.weight) / std::log(uniform);
 }
 
-bool is_live(const api::GroupMember& member) {
-  return member.up != 0 && member.weight != 0;
-}
-
 }  // namespace
 
-NextHopGroup::NextHopGroup(uint32_t id, uint32_t vrf_id, std::span<const api::GroupMember> members)
+NextHopGroup::NextHopGroup(uint32_t id, uint32_t vrf_id, std::span<const api::GroupMember> members,
+                           api::MemberChoice choice)
     : id_(id),
       vrf_id_(vrf_id),
-      member_count_(static_cast<uint16_t>(std::min(members.size(), members_.size()))) {
+      member_count_(static_cast<uint16_t>(std::min(members.size(), members_.size()))),
+      choice_(choice) {
   for (uint16_t i = 0; i < member_count_; ++i) {
     members_[i] = members[i];
     if (is_live(members_[i])) {

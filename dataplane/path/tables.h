@@ -100,6 +100,10 @@ struct Neighbour {
 };
 
 // A next-hop group: any number of tunnels, neighbours and so on with weights. Immutable; replaced whole.
+inline bool is_live(const api::GroupMember& member) {
+  return member.up != 0 && member.weight != 0;
+}
+
 class NextHopGroup {
  public:
   static constexpr uint32_t kBuckets = 256;
@@ -107,7 +111,8 @@ class NextHopGroup {
   // The members that are up share the buckets by weight (weighted rendezvous hashing over member kind and
   // id), so that a member that goes takes only its own flows with it and gets just those back. Weight 0
   // counts as down.
-  NextHopGroup(uint32_t id, uint32_t vrf_id, std::span<const api::GroupMember> members);
+  NextHopGroup(uint32_t id, uint32_t vrf_id, std::span<const api::GroupMember> members,
+               api::MemberChoice choice = api::MemberChoice::kByFlow);
 
   // The live member for a flow, the same for both directions where packet/ipv4.h's flow_hash is; nullptr:
   // none is up.
@@ -118,12 +123,14 @@ class NextHopGroup {
   uint32_t id() const { return id_; }
   uint32_t vrf_id() const { return vrf_id_; }
   uint32_t live() const { return live_; }
+  api::MemberChoice choice() const { return choice_; }
   std::span<const api::GroupMember> members() const { return {members_.data(), member_count_}; }
 
  private:
   uint32_t id_, vrf_id_, live_ = 0;
   uint16_t member_count_;
   uint8_t only_ = 0;  // index of the one live member
+  api::MemberChoice choice_;
   std::array<uint8_t, kBuckets> buckets_{};
   std::array<api::GroupMember, api::kMaxGroupMembers> members_{};
 };

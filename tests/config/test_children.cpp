@@ -70,9 +70,9 @@ TEST(Children, ThoseThatCoverAPrefixLeadThere) {
   using Indexes = std::vector<size_t>;
   EXPECT_EQ(children_towards(children, *parse_prefix("10.2.0.0/16")), Indexes({0}));
   EXPECT_EQ(children_towards(children, *parse_prefix("10.2.5.0/24")), Indexes({0, 1}));
-  EXPECT_EQ(children_towards(children, *parse_prefix("10.2.0.0/15")), Indexes({0, 1})) << "wider than any";
+  EXPECT_EQ(children_towards(children, *parse_prefix("10.2.0.0/15")), Indexes({0, 1, 2})) << "wider than any";
   EXPECT_EQ(children_towards(children, *parse_prefix("2001:db8:2::/64")), Indexes({2}));
-  EXPECT_EQ(children_towards(children, *parse_prefix("10.9.0.0/16")), Indexes());
+  EXPECT_EQ(children_towards(children, *parse_prefix("10.9.0.0/16")), Indexes({0, 1, 2}));
 }
 
 }  // namespace

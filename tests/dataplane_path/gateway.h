@@ -38,7 +38,8 @@ class Gateway {
   void add_port(uint32_t port_id, uint32_t vrf_id, uint32_t address);
   void add_address(uint32_t port_id, const Ipv6Address& address);
   void add_vrf(uint32_t vrf_id);
-  void add_group(uint32_t group_id, uint32_t vrf_id, std::vector<api::GroupMember> members);
+  void add_group(uint32_t group_id, uint32_t vrf_id, std::vector<api::GroupMember> members,
+                 api::MemberChoice choice = api::MemberChoice::kByFlow);
   void add_route(uint32_t vrf_id, uint32_t prefix, uint8_t length, uint32_t group_id);
   void add_route(uint32_t vrf_id, const Ipv6Address& prefix, uint8_t length, uint32_t group_id);
   // Replaces the one with this id.

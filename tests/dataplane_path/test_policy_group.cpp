@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A next-hop group whose members are CHILD_SAs with selectors of their own: each packet takes the one that is
+// for it.
+#include "tests/dataplane_path/sites.h"
+
+namespace sallyport::dataplane::testing {
+
+namespace {
+
+constexpr uint32_t kSecondTunnel = 2, kSecondSlot = 9;
+constexpr uint32_t kLowHost = kLanA | 5, kHighHost = kLanA | 200, kNoOnesHost = kLanA | 120;
+
+api::Selector range(uint32_t from, uint32_t to) {
+  api::Selector selector{};
+  selector.family = api::Family::kIpv4;
+  selector.port_to = 65535;
+  selector.from = address_of(from).bytes;
+  selector.to = address_of(to).bytes;
+  return selector;
+}
+
+// Hosts 0 to 99 of the LAN have the first CHILD_SA, 128 to 255 the second, to the same remote prefix.
+class PolicyGroupTest : public PathTest {
+ protected:
+  void SetUp() override {
+    PathTest::SetUp();
+    const api::Selector remote = range(kLanB, kLanB | 255), low = range(kLanA, kLanA | 99),
+                        high = range(kLanA | 128, kLanA | 255);
+    ASSERT_EQ(low_.assign({&low, 1}, {&remote, 1}), api::Error::kNone);
+    ASSERT_EQ(high_.assign({&high, 1}, {&remote, 1}), api::Error::kNone);
+    a_.add_sas(&low_);
+    second_ = a_.outbound;
+    second_.spi = 0x77000009;
+    a_.gateway.add_tunnel(kSecondTunnel, kVrf, kPeerNeighbour);
+    a_.gateway.add_outbound(second_, kSecondSlot, kSecondTunnel, &high_);
+    set_members(1, 1);
+  }
+
+  void set_members(uint8_t first_up, uint8_t second_up) {
+    a_.gateway.add_group(kGroupTunnel, kVrf,
+                         {{api::MemberKind::kTunnel, first_up, 1, kTunnel},
+                          {api::MemberKind::kTunnel, second_up, 1, kSecondTunnel}},
+                         api::MemberChoice::kByPolicy);
+  }
+
+  // The SPIs that packets from these hosts leave with.
+  std::vector<uint32_t> spis_of(const std::vector<uint32_t>& hosts) {
+    for (const uint32_t host : hosts)
+      a_.from_lan(ipv4_of_size(100, {host, kHostB}));
+    a_.gateway.poll();
+    std::vector<uint32_t> spis;
+    for (const Bytes& frame : a_.gateway.sent(kPublicPort)) {
+      const Bytes packet = without_ethernet(frame);
+      uint32_t spi = 0;
+      std::memcpy(&spi, packet.data() + 20, sizeof spi);
+      spis.push_back(rte_be_to_cpu_32(spi));
+    }
+    return spis;
+  }
+
+  SelectorSet low_, high_;  // outlive the gateway
+  SiteA a_;
+  OracleSa second_;
+};
+
+TEST_F(PolicyGroupTest, APacketTakesTheSaThatItIsFor) {
+  const uint32_t first = a_.outbound.spi, second = second_.spi;
+  EXPECT_EQ(spis_of({kLowHost, kHighHost, kLowHost, kHighHost}),
+            (std::vector<uint32_t>{first, second, first, second}));
+  EXPECT_EQ(a_.gateway.all_drops(), 0u);
+}
+
+TEST_F(PolicyGroupTest, WhatIsForNoneIsDroppedByPolicy) {
+  EXPECT_TRUE(spis_of({kNoOnesHost}).empty());
+  EXPECT_EQ(a_.gateway.drops(api::DropReason::kPolicyOutbound), 1u);
+  (void)a_.gateway.sent(kLanPort);  // that communication is prohibited
+}
+
+TEST_F(PolicyGroupTest, AMemberThatIsDownSendsNothingBesideItsSelectors) {
+  set_members(1, 0);
+  EXPECT_EQ(spis_of({kHighHost, kLowHost}), std::vector<uint32_t>{a_.outbound.spi});
+  EXPECT_EQ(a_.gateway.drops(api::DropReason::kPolicyOutbound), 1u);
+  set_members(0, 0);
+  EXPECT_TRUE(spis_of({kLowHost}).empty());
+  EXPECT_EQ(a_.gateway.drops(api::DropReason::kNoTunnelUp), 1u);
+  (void)a_.gateway.sent(kLanPort);
+}
+
+}  // namespace
+
+}  // namespace sallyport::dataplane::testing
