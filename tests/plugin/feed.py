@@ -35,7 +35,8 @@ class Selector(ctypes.Structure):
                 ("reserved", c_uint16), ("first", c_uint8 * 16), ("last", c_uint8 * 16)]
 
     def text(self):
-        ends = [socket.inet_ntop(socket.AF_INET, bytes(end)[:4]) for end in (self.first, self.last)]
+        family, length = (socket.AF_INET, 4) if self.family == 4 else (socket.AF_INET6, 16)
+        ends = [socket.inet_ntop(family, bytes(end)[:length]) for end in (self.first, self.last)]
         return "-".join(ends)
 
 

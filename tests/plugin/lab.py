@@ -43,7 +43,7 @@ connections {{
     remote_addrs = {remote}
     unique = never
     encap = {encap}
-    mobike = no
+    mobike = {mobike}
     dpd_delay = {dpd}
     rekey_time = 0
     reauth_time = 0
@@ -109,7 +109,7 @@ class Charon:
             time.sleep(0.02)
 
     def load(self, **options):
-        settings = dict(name="tunnel", version=2, local=self.local, remote=self.remote, encap="no", dpd="0s",
+        settings = dict(name="tunnel", version=2, local=self.local, remote=self.remote, encap="no", mobike="no", dpd="0s",
                         local_id=self.name + ".example", remote_id=self.lab.other(self).name + ".example",
                         mode="tunnel", local_ts=self.local_ts, remote_ts=self.remote_ts, rekey="0", life="0",
                         esp="aes256gcm16-x25519-esn", start_action="none")

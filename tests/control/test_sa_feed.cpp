@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What charon's plugin says of an SA, as it reaches the dataplane's socket.
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+
+#include "control/addresses.h"
+#include "control/config/ip.h"
+#include "control/sa_feed.h"
+
+namespace sallyport::control {
+namespace {
+
+class SaFeedTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::array<char, 64> directory{"/tmp/sallyport-feed-XXXXXX"};
+    ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+    directory_ = directory.data();
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    (directory_ + "/dataplane.sock").copy(name.sun_path, sizeof name.sun_path - 1);
+    listener_ = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    ASSERT_EQ(::bind(listener_, reinterpret_cast<const sockaddr*>(&name), sizeof name), 0);
+    ASSERT_EQ(::listen(listener_, 1), 0);
+    dataplane_.emplace(io_, name.sun_path);
+    dataplane_->start();
+    io_.poll();
+    connection_ = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    ASSERT_GE(connection_, 0);
+  }
+  void TearDown() override {
+    dataplane_->stop();
+    for (const int fd : {connection_, listener_})
+      ::close(fd);
+    ::unlink((directory_ + "/dataplane.sock").c_str());
+    ::rmdir(directory_.c_str());
+  }
+
+  // The first message of this type that the dataplane was sent.
+  template <typename Message>
+  std::optional<Message> sent(api::Type type) {
+    std::array<uint8_t, api::kMaxMessageBytes> bytes;
+    io_.poll();
+    ssize_t length = 0;
+    while ((length = ::recv(connection_, bytes.data(), bytes.size(), 0)) > 0) {
+      const std::span message(bytes.data(), static_cast<size_t>(length));
+      if (message_cast<api::Header>(message).type == type) return message_cast<Message>(message);
+    }
+    return std::nullopt;
+  }
+
+  static sp_address outside(const char* address, uint16_t port) {
+    return to_feed(to_api(*parse_address(address)), port);
+  }
+
+  asio::io_context io_;
+  std::string directory_;
+  int listener_ = -1, connection_ = -1;
+  std::optional<DataplaneClient> dataplane_;
+  SharedStateReader counters_;
+  EventLog events_;
+};
+
+// RFC 4555 section 3.5: addresses change, keys and sequence numbers don't.
+TEST_F(SaFeedTest, AMovedSaIsUpdatedInPlace) {
+  SaFeed feed(io_, directory_ + "/feed.sock", *dataplane_, counters_, events_);
+  for (const bool inbound : {true, false}) {
+    vici::FeedSaUpdate update;
+    update.id = {0x77000005, 5, inbound};
+    update.encap = true;
+    update.local = outside("2001:db8:1::1", 4500);
+    update.remote = outside("2001:db8:9::9", 31337);
+    feed.on_sa_update(update);
+    const auto message = sent<api::UpdateSa>(api::Type::kUpdateSa);
+    ASSERT_TRUE(message);
+    EXPECT_EQ(message->direction, inbound ? api::Direction::kInbound : api::Direction::kOutbound);
+    EXPECT_EQ(message->slot, 5u);
+    EXPECT_EQ(message->spi, 0x77000005u);
+    EXPECT_EQ(message->encap, 1);
+    EXPECT_EQ(endpoint_text(message->local, message->local_port), "[2001:db8:1::1]:4500");
+    EXPECT_EQ(endpoint_text(message->remote, message->remote_port), "[2001:db8:9::9]:31337");
+  }
+}
+
+// Lifetimes, selectors and addresses of either family go through as charon gave them.
+TEST_F(SaFeedTest, AnSaIsInstalledWithItsSelectorsAndLifetimes) {
+  SaFeed feed(io_, directory_ + "/feed.sock", *dataplane_, counters_, events_);
+  std::string asked;
+  feed.tunnel_id = [&](const std::string& child) -> std::optional<uint32_t> {
+    asked = child;
+    return 7;
+  };
+  vici::FeedSaAdd sa;
+  sa.id = {0x77000005, 5, false};
+  sa.ike_name = "prod-berlin-a-1";
+  sa.child_name = "prod-berlin-a-1.2";
+  sa.encryption = 20;
+  const std::array<uint8_t, 36> key{1};
+  sa.encryption_key = vici::KeyMaterial(key);
+  sa.local = outside("2001:db8:1::1", 500);
+  sa.remote = outside("2001:db8:9::9", 500);
+  sa.soft_bytes = 1000;
+  sa.hard_bytes = 1100;
+  sa.soft_packets = 20;
+  sa.hard_packets = 22;
+  sp_selector selector{};
+  selector.family = 6;
+  selector.protocol = 6;
+  selector.port_from = selector.port_to = 443;
+  selector.from[0] = 0x20;
+  selector.to[0] = 0x2f;
+  sa.local_selectors = sa.remote_selectors = {selector};
+  feed.on_sa_add(std::move(sa));
+  EXPECT_EQ(asked, "prod-berlin-a-1.2") << "a tunnel of the dataplane is a CHILD_SA of the configuration";
+  const auto message = sent<api::SetOutboundSa>(api::Type::kSetOutboundSa);
+  ASSERT_TRUE(message);
+  EXPECT_EQ(message->tunnel_id, 7u);
+  EXPECT_EQ(to_string(message->remote), "2001:db8:9::9");
+  EXPECT_EQ(message->lifetimes.soft_bytes, 1000u);
+  EXPECT_EQ(message->lifetimes.hard_bytes, 1100u);
+  EXPECT_EQ(message->lifetimes.soft_packets, 20u);
+  EXPECT_EQ(message->lifetimes.hard_packets, 22u);
+  ASSERT_EQ(message->remote_selector_count, 1);
+  const api::Selector& remote = api::remote_selectors(*message).front();
+  EXPECT_EQ(remote.family, api::Family::kIpv6);
+  EXPECT_EQ(remote.protocol, 6);
+  EXPECT_EQ(remote.port_from, 443);
+  EXPECT_EQ(remote.from[0], 0x20);
+}
+
+}  // namespace
+}  // namespace sallyport::control
