@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from kit import pki
+from kit.addresses import Lan
 from kit.lab import Lab
 from kit.netns import namespaces
 from kit.shell import REPOSITORY, run, wait_for
@@ -21,7 +22,7 @@ from kit.shell import REPOSITORY, run, wait_for
 def bench():
     """One gateway that never runs, with a configuration that is right."""
     with Lab() as lab:
-        gateway, _ = lab.add_gateway("hq", "10.1.0")
+        gateway, _ = lab.add_gateway("hq", [Lan("ipv4", 1)])
         wan = lab.namespace("wan")
         lab.add_public(gateway, "a", "wan0", wan, "hq-a", "192.0.2.1/28", "192.0.2.14")
         lab.connect(gateway, "branch", ["192.0.2.17"], ["10.2.0.0/24"], pki.psk(lab.directory))

@@ -2,6 +2,7 @@
 """Captures on a cable, and what the frames in them are."""
 
 import collections
+import ipaddress
 import signal
 import struct
 import subprocess
@@ -10,7 +11,8 @@ import time
 from .shell import wait_for
 
 Frame = collections.namedtuple("Frame", "time_s kind source destination esp length")
-ESP, IKE, NATT_KEEPALIVE, ICMP, ARP, OTHER = "esp", "ike", "keepalive", "icmp", "arp", "other"
+ESP, IKE, NATT_KEEPALIVE, ICMP, ARP, ND, OTHER = "esp", "ike", "keepalive", "icmp", "arp", "nd", "other"
+IP_PROTOCOL_ICMP, IP_PROTOCOL_UDP, IP_PROTOCOL_ESP, IP_PROTOCOL_ICMPV6 = 1, 17, 50, 58
 
 
 class Capture:
@@ -65,28 +67,53 @@ def classify(frame):
     ethertype = struct.unpack_from(">H", frame, 12)[0]
     if ethertype == 0x0806:
         return ARP, None, None, None
-    if ethertype != 0x0800 or len(frame) < 34:
-        return OTHER, None, None, None
+    if ethertype == 0x0800 and len(frame) >= 34:
+        return classify_ipv4(frame)
+    if ethertype == 0x86dd and len(frame) >= 54:
+        return classify_ipv6(frame)
+    return OTHER, None, None, None
+
+
+def classify_ipv4(frame):
     header = (frame[14] & 15) * 4
     total = struct.unpack_from(">H", frame, 16)[0]
-    source, destination = (".".join(map(str, frame[at:at + 4])) for at in (26, 30))
-    payload = frame[14 + header:14 + total]
-    fragment_offset = struct.unpack_from(">H", frame, 20)[0] & 0x1fff
-    protocol = frame[23]
-    if protocol == 50:
-        return ESP, source, destination, payload if fragment_offset == 0 else None
-    if protocol == 1:
-        return ICMP, source, destination, None
-    if protocol == 17 and fragment_offset == 0:
+    source, destination = (str(ipaddress.ip_address(frame[at:at + 4])) for at in (26, 30))
+    is_first = struct.unpack_from(">H", frame, 20)[0] & 0x1fff == 0
+    kind, esp = classify_payload(frame[23], frame[14 + header:14 + total], is_first)
+    return kind, source, destination, esp
+
+
+def classify_ipv6(frame):
+    length = struct.unpack_from(">H", frame, 18)[0]
+    source, destination = (str(ipaddress.ip_address(frame[at:at + 16])) for at in (22, 38))
+    protocol, payload, is_first = frame[20], frame[54:54 + length], True
+    if protocol == 44:  # a fragment, RFC 8200 section 4.5
+        protocol, is_first = payload[0], struct.unpack_from(">H", payload, 2)[0] >> 3 == 0
+        payload = payload[8:]
+    if protocol == 0 and payload[0] == IP_PROTOCOL_ICMPV6:  # MLD, RFC 2710 section 3
+        return ND, source, destination, None
+    kind, esp = classify_payload(protocol, payload, is_first)
+    return kind, source, destination, esp
+
+
+def classify_payload(protocol, payload, is_first):
+    """(kind, ESP bytes or None) of what an IP packet carries."""
+    if protocol == IP_PROTOCOL_ESP:
+        return ESP, payload if is_first else None
+    if protocol == IP_PROTOCOL_ICMP:
+        return ICMP, None
+    if protocol == IP_PROTOCOL_ICMPV6:
+        return (ND if 133 <= payload[0] <= 137 else ICMP), None  # RFC 4861 section 4
+    if protocol == IP_PROTOCOL_UDP and is_first:
         ports = struct.unpack_from(">HH", payload)
         inside = payload[8:]
         if 500 in ports:
-            return IKE, source, destination, None
+            return IKE, None
         if 4500 in ports or any(20000 <= port < 30000 for port in ports):  # the lab's NAT maps to these
             if inside == b"\xff":
-                return NATT_KEEPALIVE, source, destination, None
-            return (IKE, source, destination, None) if inside[:4] == b"\0\0\0\0" else (ESP, source, destination, inside)
-    return OTHER, source, destination, None
+                return NATT_KEEPALIVE, None
+            return (IKE, None) if inside[:4] == b"\0\0\0\0" else (ESP, inside)
+    return OTHER, None
 
 
 def read_frames(path):

@@ -117,7 +117,8 @@ class Gateway:
     def wait_for_tunnels(self, count=1, timeout_s=30):
         def up():
             tunnels = self.tunnels().values()
-            return len(tunnels) >= count and all(tunnel["state"] == "up" for tunnel in tunnels)
+            return len(tunnels) >= count and all(
+                tunnel["state"] == "up" and all(child["up"] for child in tunnel["children"]) for tunnel in tunnels)
         started = time.monotonic()
         try:
             wait_for(f"{count} tunnel(s) of {self.name}", up, timeout_s)

@@ -2,6 +2,8 @@
 """The lab's topology: two gateways with a host behind each, a WAN router between them, and a NAT when wanted.
 
   host hq 10.1.0.2 -- lan0 [hq] wan0 192.0.2.1, wan1 198.51.100.1 -- wan -- 192.0.2.17 wan0 [branch] lan0 -- 10.2.0.2 host branch
+
+and the same with IPv6, outside, inside or both: see addresses.py.
 """
 
 import itertools
@@ -15,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 from . import pki
+from .addresses import OUTSIDE, Lan
 from .gateway import Gateway, base_config
 from .netns import Namespace, cable, delete_netns, namespaces
 from .traffic import TOOL
@@ -36,10 +39,22 @@ def sweep():
 
 
 class Host:
-    def __init__(self, lab, name, address):
-        self.lab, self.name, self.address = lab, name, address
+    """With an address on each LAN that its gateway has; `address` is the first."""
+
+    def __init__(self, lab, name, lans):
+        self.lab, self.name, self.lans = lab, name, lans
+        self.address = lans[0].host
         self.namespace = lab.namespace(f"host-{name}")
         lab.hosts.append(self)
+
+    def cable(self, gateway_namespace):
+        if any(lan.family == "ipv6" for lan in self.lans):
+            self.namespace.enable_ipv6()
+        cable(self.namespace, "eth0", gateway_namespace, "v-lan0")
+        for lan in self.lans:
+            self.namespace.address("eth0", lan.with_length(lan.host))
+        for first in {lan.family: lan for lan in reversed(self.lans)}.values():
+            self.namespace.ip("route", "add", "default", "via", first.gateway)
 
     def ping(self, address, count=3, size=56, *options, check=True, timeout_s=30):
         return self.namespace.run("ping", "-n", "-c", count, "-i", "0.2", "-W", "2", "-s", size, *options, address,
@@ -113,17 +128,15 @@ class Lab:
         return {f"{name}/{device}": count for name, namespace in self.namespaces.items()
                 for device, count in namespace.drops().items()}
 
-    def add_gateway(self, name, lan_subnet, workers=(0, 1), lan_tap=False):
-        """A gateway with one virtual network, and the host behind it at .2 of lan_subnet (as in "10.1.0")."""
+    def add_gateway(self, name, lans, workers=(0, 1), lan_tap=False):
+        """A gateway with one virtual network of these LANs on one port, and the host behind it."""
         namespace = self.namespace(name)
         gateway = Gateway(self, name, namespace, self.run_root / name, base_config(name, workers))
         self.gateways[name] = gateway
-        host = Host(self, name, f"{lan_subnet}.2")
-        cable(host.namespace, "eth0", namespace, "v-lan0")
-        host.namespace.address("eth0", f"{lan_subnet}.2/24")
-        host.namespace.ip("route", "add", "default", "via", f"{lan_subnet}.1")
+        host = Host(self, name, lans)
+        host.cable(namespace)
         gateway.plug_tap("lan0") if lan_tap else gateway.plug("lan0")
-        gateway.config["virtual_networks"] = {"prod": {"ports": {"lan0": [f"{lan_subnet}.1/24"]}}}
+        gateway.config["virtual_networks"] = {"prod": {"ports": {"lan0": [lan.with_length(lan.gateway) for lan in lans]}}}
         return gateway, host
 
     def add_public(self, gateway, public_address, port, router, router_port, address, next_hop, mtu=1500):
@@ -152,13 +165,24 @@ class Lab:
         gateway.config["connections"][f"prod-{site}"] = connection
 
 
+def mirrored(changes):
+    """For the other end: its exact selectors have the sides changed."""
+    if not isinstance(changes.get("selectors"), list):
+        return changes
+    sides = {"local": "remote", "remote": "local", "port": "local_port", "local_port": "port"}
+    return {**changes, "selectors": [{sides.get(key, key): value for key, value in one.items()} for one in changes["selectors"]]}
+
+
 class SiteToSite(Lab):
-    """The usual lab: hq and branch, X.509, one tunnel unless `public_addresses` of hq has two."""
+    """The usual lab: hq and branch, X.509, one tunnel unless `public_addresses` of hq has two. `outside` is the family of the
+    public addresses, `inside` has those of the LANs, of which each site has `lans` for each family."""
 
     def __init__(self, logs=None, public_addresses=("a",), behind_nat=False, psk=False, both_initiate=False, wan_mtu=1500,
-                 lan_taps=False, **changes):
+                 lan_taps=False, outside="ipv4", inside=("ipv4",), lans=1, **changes):
         super().__init__(logs)
-        self.lan_taps = lan_taps
+        self.lan_taps, self.outside = lan_taps, outside
+        self.lans = {site: [Lan(family, number, lan) for family in inside for lan in range(lans)]
+                     for number, site in ((1, "hq"), (2, "branch"))}
         try:
             self._build(public_addresses, behind_nat, psk, both_initiate, wan_mtu, changes)
         except BaseException:
@@ -167,25 +191,29 @@ class SiteToSite(Lab):
 
     def _build(self, public_addresses, behind_nat, psk, both_initiate, wan_mtu, changes):
         self.wan = self.namespace("wan")
-        self.wan.sysctl("net.ipv4.ip_forward", 1)
-        self.hq, self.host_hq = self.add_gateway("hq", "10.1.0", lan_tap=self.lan_taps)
-        self.branch, self.host_branch = self.add_gateway("branch", "10.2.0", lan_tap=self.lan_taps)
-        self.add_public(self.hq, "a", "wan0", self.wan, "hq-a", "192.0.2.1/28", "192.0.2.14")
+        if self.outside == "ipv6":
+            self.wan.enable_ipv6()
+        self.wan.forward()
+        self.hq, self.host_hq = self.add_gateway("hq", self.lans["hq"], lan_tap=self.lan_taps)
+        self.branch, self.host_branch = self.add_gateway("branch", self.lans["branch"], lan_tap=self.lan_taps)
+        outside = OUTSIDE[self.outside]
+        self.add_public(self.hq, "a", "wan0", self.wan, "hq-a", *outside["hq-a"])
         if "b" in public_addresses:
-            self.add_public(self.hq, "b", "wan1", self.wan, "hq-b", "198.51.100.1/28", "198.51.100.14")
-        peer = "192.0.2.17"
+            self.add_public(self.hq, "b", "wan1", self.wan, "hq-b", *outside["hq-b"])
+        peer = outside["branch"][0].split("/")[0]
         if behind_nat:
             self._add_nat()
         else:
             router = self.wan if wan_mtu == 1500 else self._add_narrow_link(wan_mtu)
-            self.add_public(self.branch, "a", "wan0", router, "branch", "192.0.2.17/28", "192.0.2.30")
+            self.add_public(self.branch, "a", "wan0", router, "branch", *outside["branch"])
         shared = pki.psk(self.directory) if psk else None
         hq_auth, branch_auth = shared or self.authority.issue("hq.example"), shared or self.authority.issue("branch.example")
-        self.connect(self.hq, "branch", [peer], ["10.2.0.0/24"], hq_auth, public_addresses,
+        prefixes = {site: [lan.prefix for lan in lans] for site, lans in self.lans.items()}
+        self.connect(self.hq, "branch", [peer], prefixes["branch"], hq_auth, public_addresses,
                      initiate=not behind_nat, **changes)
         hq_peers = [self.hq.config["public_addresses"][name]["address"].split("/")[0] for name in public_addresses]
-        self.connect(self.branch, "hq", hq_peers, ["10.1.0.0/24"], branch_auth,
-                     initiate=behind_nat or both_initiate, **changes)
+        self.connect(self.branch, "hq", hq_peers, prefixes["hq"], branch_auth,
+                     initiate=behind_nat or both_initiate, **mirrored(changes))
 
     def _add_narrow_link(self, mtu):
         """A second router towards the branch, behind a link of this MTU; its neighbours' links stay at 1500."""

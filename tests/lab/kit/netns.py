@@ -36,6 +36,17 @@ class Namespace:
     def nft(self, rules):
         self.run("nft", "-f", "-", input=rules)
 
+    def enable_ipv6(self):
+        """For devices made from now on; their addresses are used without asking first whether another has them."""
+        for key in ("all", "default"):
+            self.sysctl(f"net.ipv6.conf.{key}.accept_dad", 0)
+            self.sysctl(f"net.ipv6.conf.{key}.accept_ra", 0)
+            self.sysctl(f"net.ipv6.conf.{key}.disable_ipv6", 0)
+
+    def forward(self):
+        self.sysctl("net.ipv4.ip_forward", 1)
+        self.sysctl("net.ipv6.conf.all.forwarding", 1)
+
     def address(self, interface, *prefixes):
         for prefix in prefixes:
             self.ip("addr", "add", prefix, "dev", interface)

@@ -2,7 +2,7 @@
 // The lab's traffic: UDP packets with a sequence number each, sent at an even pace, and their receiver, which
 // counts exactly what was lost, reordered or doubled on the way. One thread; ends at SIGTERM and prints one
 // line of JSON.
-#include <arpa/inet.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -49,21 +49,33 @@ void install_stop() {
   sigaction(SIGINT, &action, nullptr);
 }
 
-sockaddr_in parse_address(const char* address, const char* port) {
-  sockaddr_in result{};
-  result.sin_family = AF_INET;
-  result.sin_port = htons(static_cast<uint16_t>(std::atoi(port)));
-  if (inet_pton(AF_INET, address, &result.sin_addr) != 1) {
-    std::fprintf(stderr, "numbered-udp: %s is not an IPv4 address\n", address);
+// Of either family.
+struct Endpoint {
+  sockaddr_storage address{};
+  socklen_t length = 0;
+  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&address); }
+};
+
+Endpoint parse_address(const char* address, const char* port) {
+  addrinfo hints{};
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+  hints.ai_socktype = SOCK_DGRAM;
+  addrinfo* found = nullptr;
+  if (getaddrinfo(address, port, &hints, &found) != 0) {
+    std::fprintf(stderr, "numbered-udp: %s is not an IP address, or %s not a port\n", address, port);
     std::exit(2);
   }
+  Endpoint result;
+  std::memcpy(&result.address, found->ai_addr, found->ai_addrlen);
+  result.length = found->ai_addrlen;
+  freeaddrinfo(found);
   return result;
 }
 
 // Sends packets 0, 1, 2... each at its own time; one that could not be handed to the kernel is tried again.
-int send_packets(const sockaddr_in& to, uint64_t rate_pps, size_t payload_bytes, uint64_t count) {
-  const int fd = socket(AF_INET, SOCK_DGRAM, 0);
-  if (fd < 0 || connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) < 0) fail("socket");
+int send_packets(const Endpoint& to, uint64_t rate_pps, size_t payload_bytes, uint64_t count) {
+  const int fd = socket(to.address.ss_family, SOCK_DGRAM, 0);
+  if (fd < 0 || connect(fd, to.get(), to.length) < 0) fail("socket");
   std::vector<char> packet(std::max(payload_bytes, sizeof(Payload)));
   const int64_t start = now_ns();
   uint64_t sent = 0, retried = 0;
@@ -148,10 +160,10 @@ class Receiver {
   int64_t last_ns_ = 0, longest_ns_ = 0;
 };
 
-int receive_packets(const sockaddr_in& at) {
-  const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+int receive_packets(const Endpoint& at) {
+  const int fd = socket(at.address.ss_family, SOCK_DGRAM, 0);
   const int buffer_bytes = 16 << 20, on = 1;
-  if (fd < 0 || bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) < 0) fail("bind");
+  if (fd < 0 || bind(fd, at.get(), at.length) < 0) fail("bind");
   if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes, sizeof buffer_bytes) < 0)
     fail("SO_RCVBUFFORCE");
   if (setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on) < 0) fail("SO_RXQ_OVFL");
