@@ -99,11 +99,11 @@ struct Neighbour {
   api::Address address;
 };
 
-// A next-hop group: any number of tunnels, neighbours and so on with weights. Immutable; replaced whole.
 inline bool is_live(const api::GroupMember& member) {
   return member.up != 0 && member.weight != 0;
 }
 
+// A next-hop group: any number of tunnels, neighbours and so on with weights. Immutable; replaced whole.
 class NextHopGroup {
  public:
   static constexpr uint32_t kBuckets = 256;
@@ -231,7 +231,8 @@ class World {
   GroupTable groups;
   IdTable<Vrf> vrfs;
   IdTable<Tunnel> tunnels;
-  // Slot s is used by home_worker(s) alone. Others may ask whether a slot is empty, and no more.
+  // Slot s is used by home_worker(s) alone. Others may ask whether a slot is empty, and read of an SA what
+  // never changes: its selectors.
   SaTable<InboundSa> inbound_sas;
   SaTable<OutboundSa> outbound_sas;
 
