@@ -7,7 +7,7 @@ namespace sallyport::dataplane::testing {
 
 namespace {
 
-constexpr uint8_t kTheirDscp = 0x28 << 2, kOurDscp = 46;
+constexpr uint8_t kTheirDscp = 0x11 << 2, kOurDscp = 46;
 constexpr size_t kTooBig = 1480;  // for a tunnel over 1500 bytes
 
 class HeaderTest : public PathTest {

@@ -142,10 +142,15 @@ TEST_F(SelectorTest, LaterFragmentsFailClosedUnderPortSelectors) {
   };
   const SelectorSet ports = narrow_set();
   const SelectorSet no_ports = set_of(range(kLanA, kLanA | 127, kUdp), range(kLanB, kLanB | 127, kUdp));
+  // From port 0 on, which a fragment without ports must not be taken for.
+  const SelectorSet low_ports = set_of(range(kLanA, kLanA | 127, kUdp, 0, kSourcePort),
+                                       range(kLanB, kLanB | 127, kUdp, 0, kDestinationPort));
   expect(ports, fragment(0x2000), true);
+  expect(low_ports, fragment(0x2000), true);
   for (const uint16_t later : {0x2001, 0x0001, 0x1fff}) {
     SCOPED_TRACE(later);
     expect(ports, fragment(later), false);
+    expect(low_ports, fragment(later), false);
     expect(no_ports, fragment(later), true);
   }
 }
