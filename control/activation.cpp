@@ -45,6 +45,8 @@ bool Activation::decide(const SaRecord& outbound) {
 
 void Activation::activate(const std::string& tunnel, const SaId& id) {
   waiting_.erase(tunnel);
+  const auto before = active_.find(tunnel);
+  const std::optional<SaId> old = before == active_.end() ? std::nullopt : std::optional(before->second);
   active_[tunnel] = id;
   api::ActivateSa message{};
   message.slot = id.slot;
@@ -55,16 +57,36 @@ void Activation::activate(const std::string& tunnel, const SaId& id) {
     const auto it = active_.find(tunnel);
     if (it != active_.end() && it->second == id) active_.erase(it);
   });
+  if (old) release(*old);
+}
+
+void Activation::release(const SaId& id) {
+  if (kept_.erase(id) > 0 && on_released) on_released(id);
+}
+
+bool Activation::keep(const std::string& tunnel, const SaId& id) {
+  const auto sending = active_.find(tunnel);
+  const bool is_needed = sending != active_.end() && sending->second == id && waiting_.contains(tunnel) &&
+                         is_ikev1 && is_ikev1(tunnel);
+  if (is_needed) kept_.insert(id);
+  return is_needed;
 }
 
 void Activation::refused(const std::string& tunnel, const SaId& id) {
   if (const auto it = active_.find(tunnel); it != active_.end() && it->second == id) active_.erase(it);
-  if (const auto it = waiting_.find(tunnel); it != waiting_.end() && it->second.id == id) waiting_.erase(it);
+  const auto it = waiting_.find(tunnel);
+  if (it == waiting_.end() || it->second.id != id) return;
+  waiting_.erase(it);
+  if (const auto sending = active_.find(tunnel); sending != active_.end()) release(SaId(sending->second));
 }
 
 void Activation::deleted(const std::string& tunnel, const SaId& id) {
-  if (const auto it = waiting_.find(tunnel); it != waiting_.end() && it->second.id == id) waiting_.erase(it);
+  kept_.erase(id);
   const auto sending = active_.find(tunnel);
+  if (const auto it = waiting_.find(tunnel); it != waiting_.end() && it->second.id == id) {
+    waiting_.erase(it);
+    if (sending != active_.end() && kept_.contains(sending->second)) return release(SaId(sending->second));
+  }
   if (sending == active_.end() || sending->second != id) return;
   active_.erase(sending);
   if (const auto it = waiting_.find(tunnel); it != waiting_.end()) {
@@ -88,6 +110,7 @@ void Activation::on_ike_event(const vici::FeedIkeEvent& event) {
 void Activation::forget_all() {
   active_.clear();
   waiting_.clear();
+  kept_.clear();
 }
 
 void Activation::await_peers() {

@@ -27,6 +27,9 @@ class Activation {
   // old one lives on till its hard lifetime.
   std::function<bool(const std::string& tunnel)> is_ikev1;
 
+  // Called with an SA that keep() kept, once the tunnel sends on it no more.
+  std::function<void(const SaId&)> on_released;
+
   // True: the tunnel is to send on it at once. Otherwise it may have to wait for the peer, or is not the
   // newest.
   [[nodiscard]] bool decide(const SaRecord& outbound);
@@ -36,12 +39,18 @@ class Activation {
   void learn(const std::string& tunnel, const SaId& id) { active_[tunnel] = id; }
   // The dataplane refused the SA.
   void refused(const std::string& tunnel, const SaId& id);
+  // Whether the tunnel goes on with this SA for a moment, though charon has deleted it: charon lets go of the
+  // old outbound SA as soon as IKEv1 has made the new one, which the peer may not have yet.
+  [[nodiscard]] bool keep(const std::string& tunnel, const SaId& id);
   // The SA is about to go: the tunnel sends on the next one.
   void deleted(const std::string& tunnel, const SaId& id);
   void on_ike_event(const vici::FeedIkeEvent& event);
   // Another charon: its IKE_SAs are none of those known.
   void forget_ike_sas() { initiated_.clear(); }
-  void stop_waiting() { waiting_.clear(); }
+  void stop_waiting() {
+    waiting_.clear();
+    kept_.clear();
+  }
   void forget_all();
 
   // Nothing when the tunnel sends on none.
@@ -54,6 +63,7 @@ class Activation {
   };
 
   void await_peers();
+  void release(const SaId& id);
   void poll_later();
 
   DataplaneClient& dataplane_;
@@ -63,6 +73,7 @@ class Activation {
   std::map<std::string, SaId> active_;      // by tunnel: what the dataplane was told to send on
   std::map<std::string, Waiting> waiting_;  // by tunnel: installed, to be sent on when the peer does
   std::set<uint32_t> initiated_;            // IKE_SAs that we are the initiator of
+  std::set<SaId> kept_;                     // deleted by charon, still sent on
   bool polls_ = false;
 };
 

@@ -31,7 +31,9 @@ SaFeed::SaFeed(asio::io_context& io, std::string socket_path, DataplaneClient& d
       counters_(counters),
       events_(events),
       activation_(io, dataplane, counters, ledger_),
-      retry_timer_(io) {}
+      retry_timer_(io) {
+  activation_.on_released = [this](const SaId& id) { delete_sa(id); };
+}
 
 SaFeed::~SaFeed() {
   if (reader_) reader_->close();
@@ -216,6 +218,8 @@ void SaFeed::on_sa_update(const vici::FeedSaUpdate& update) {
 }
 
 void SaFeed::on_sa_del(const vici::FeedSaDel& del) {
+  const SaRecord* record = ledger_.find(del.id);
+  if (record != nullptr && activation_.keep(record->tunnel, del.id)) return;
   delete_sa(del.id);
   if (on_sas_changed) on_sas_changed();
 }
