@@ -54,7 +54,7 @@ class Host:
         for lan in self.lans:
             self.namespace.address("eth0", lan.with_length(lan.host))
         for first in {lan.family: lan for lan in reversed(self.lans)}.values():
-            self.namespace.ip("route", "add", "default", "via", first.gateway)
+            self.namespace.ip("route", "add", "default", "via", first.gateway, "src", first.host)
 
     def ping(self, address, count=3, size=56, *options, check=True, timeout_s=30):
         return self.namespace.run("ping", "-n", "-c", count, "-i", "0.2", "-W", "2", "-s", size, *options, address,
