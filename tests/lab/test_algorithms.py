@@ -6,6 +6,7 @@ import re
 import pytest
 
 from kit import pki
+from kit.addresses import Lan
 from kit.capture import ESP, Capture
 from kit.echo import exchange
 from kit.lab import Lab
@@ -38,8 +39,8 @@ class AlgorithmLab(Lab):
         super().__init__(logs)
         self.wan = self.namespace("wan")
         self.wan.sysctl("net.ipv4.ip_forward", 1)
-        self.hq, self.host_hq = self.add_gateway("hq", "10.1.0")
-        self.branch, self.host_branch = self.add_gateway("branch", "10.2.0")
+        self.hq, self.host_hq = self.add_gateway("hq", [Lan("ipv4", 1)])
+        self.branch, self.host_branch = self.add_gateway("branch", [Lan("ipv4", 2)])
         self.add_public(self.hq, "a", "wan0", self.wan, "hq-a", "192.0.2.1/28", "192.0.2.14")
         self.add_public(self.branch, "a", "wan0", self.wan, "branch", "192.0.2.17/28", "192.0.2.30")
         auth = pki.psk(self.directory)

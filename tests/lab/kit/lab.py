@@ -60,7 +60,6 @@ class Host:
         return self.namespace.run("ping", "-n", "-c", count, "-i", "0.2", "-W", "2", "-s", size, *options, address,
                                   check=check, timeout_s=timeout_s)
 
-
     def iperf(self, address, *options, seconds=3):
         """iperf3's JSON; the server runs on the host with that address for this one test."""
         server = next(host for host in self.lab.hosts if host.address == address)
