@@ -25,6 +25,7 @@ namespace {
 constexpr uint32_t kMaxFragments = 32;
 // More than ESP tunnel mode adds with any algorithm: outer IPv6, UDP, ESP header, IV, padding, trailer, ICV.
 constexpr uint32_t kMaxOverheadBytes = 40 + 8 + 8 + 16 + 16 + 2 + 32;
+static_assert(kMinPathMtuBytes > kMaxOverheadBytes);  // of a tunnel's path MTU always something is left
 
 // Packets of a burst side by side that go by one SA.
 struct Run {
