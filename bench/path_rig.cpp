@@ -72,7 +72,7 @@ void fill(Message& message, const RigOptions& options, uint32_t index, bool to_p
 }  // namespace
 
 struct PathRig::Sa {
-  std::unique_ptr<Tunnel> tunnel = Tunnel::create();
+  TunnelPool::Pointer tunnel;
   InboundSaPtr inbound;
   OutboundSaPtr outbound;
 };
@@ -182,6 +182,7 @@ void PathRig::add_neighbour(uint32_t id, const RingPort& port, uint32_t own_addr
 
 void PathRig::add_sa(uint32_t index) {
   auto sa = std::make_unique<Sa>();
+  sa->tunnel = world_.tunnel_pool.make();
   sa->tunnel->id = index;
   sa->tunnel->vrf_id = kVrf;
   sa->tunnel->neighbour_id = kPeerNeighbour;

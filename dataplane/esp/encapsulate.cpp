@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// ESP tunnel mode outbound, what is not IPv4 in IPv4 and has room. Worker threads.
+// ESP tunnel mode outbound, what is not IPv4 in plain IPv4 and has room. Worker threads.
 #include "dataplane/esp/encapsulate.h"
 
 #include "dataplane/packet/ipv6.h"
@@ -27,6 +27,22 @@ uint64_t first_as_ipv4(const uint8_t* inner) {
   header.type_of_service = class_of(inner);
   header.fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
   return load_first(reinterpret_cast<const uint8_t*>(&header));
+}
+
+// RFC 3948 section 2.1: the UDP checksum is zero.
+void write_ipv4_outer(uint8_t* start, const OuterHeader& outer, uint32_t total_bytes, uint64_t inner,
+                      uint64_t sequence) {
+  uint32_t ttl_and_protocol;
+  uint64_t addresses;
+  std::memcpy(&ttl_and_protocol, outer.bytes.data() + 8, sizeof ttl_and_protocol);
+  std::memcpy(&addresses, outer.bytes.data() + 12, sizeof addresses);
+  write_ipv4_header(start, (inner & outer.inherited_mask) | outer.fixed_bits, ttl_and_protocol, addresses,
+                    outer.checksum_sum, total_bytes, sequence);
+  if (!outer.encap) return;
+  rte_udp_hdr udp;
+  std::memcpy(&udp, outer.bytes.data() + sizeof(rte_ipv4_hdr), sizeof udp);
+  udp.dgram_len = rte_cpu_to_be_16(static_cast<uint16_t>(total_bytes - sizeof(rte_ipv4_hdr)));
+  std::memcpy(start + sizeof(rte_ipv4_hdr), &udp, sizeof udp);
 }
 
 // RFC 4301 section 5.1.2.2 and RFC 6040 section 4.1, normal mode. The UDP checksum stays zero, which is what
@@ -61,38 +77,24 @@ void write_ipv6_outer(uint8_t* start, const OuterHeader& outer, uint32_t total_b
 
 }  // namespace esp_detail
 
-api::DropReason prepare_ipv6_encapsulation(rte_mbuf*& packet, const OutboundSa& sa, uint64_t sequence,
-                                           CryptoJob& job) {
+api::DropReason prepare_other_encapsulation(rte_mbuf*& packet, const OutboundSa& sa, uint64_t sequence,
+                                            CryptoJob& job) {
   using namespace esp_detail;
-  const EspShape shape = sa.shape;
   const OuterHeader& outer = *sa.outer.load(std::memory_order_acquire);
   const bool outer_ipv6 = outer.family == api::Family::kIpv6;
-  const uint32_t inner_bytes = rte_pktmbuf_pkt_len(packet);
-  const uint32_t pad_bytes = esp_pad_bytes(inner_bytes, shape);
-  const uint32_t head_bytes = outer.size_bytes + kEspHeaderBytes + shape.iv_bytes;
-  const uint32_t tail_bytes = pad_bytes + kEspTrailerBytes + shape.icv_bytes;
-  const uint32_t total_bytes = head_bytes + inner_bytes + tail_bytes;
-  if (total_bytes > UINT16_MAX) return api::DropReason::kNoRoom;
-  if (!is_private_linear(packet) || !has_room(packet, head_bytes, tail_bytes)) {
-    const Exchanged exchanged = make_room(packet, head_bytes, tail_bytes);
-    packet = exchanged.packet;
-    if (exchanged.drop != kKeep) return exchanged.drop;
-  }
-
-  auto* inner = rte_pktmbuf_mtod(packet, uint8_t*);
-  uint8_t* start = inner - head_bytes;
-  packet->data_off = static_cast<uint16_t>(packet->data_off - head_bytes);
-  packet->data_len = static_cast<uint16_t>(total_bytes);
-  packet->pkt_len = total_bytes;
-  fill_job(job, sa, sequence, start + outer.size_bytes, inner_bytes + pad_bytes + kEspTrailerBytes);
-  if (outer_ipv6) {
-    write_ipv6_outer(start, outer, total_bytes, class_of(inner));
-  } else {
-    write_outer(start, outer, total_bytes, is_ipv6(inner) ? first_as_ipv4(inner) : load_first(inner),
-                sequence);
-  }
-  write_trailer(inner + inner_bytes, pad_bytes);
-  if (is_ipv6(inner)) inner[inner_bytes + pad_bytes + 1] = kNextHeaderIpv6;
+  const bool inner_ipv6 = is_ipv6(rte_pktmbuf_mtod(packet, const uint8_t*));
+  const auto reason =
+      wrap(packet, sa, sequence, outer.size_bytes, job,
+           [&](uint8_t* start, uint32_t total_bytes, const uint8_t* inner) {
+             if (outer_ipv6) {
+               write_ipv6_outer(start, outer, total_bytes, class_of(inner));
+             } else {
+               write_ipv4_outer(start, outer, total_bytes,
+                                inner_ipv6 ? first_as_ipv4(inner) : load_first(inner), sequence);
+             }
+           });
+  if (reason != kKeep) return reason;
+  if (inner_ipv6) job.text[job.text_bytes - 1] = kNextHeaderIpv6;
   return outer_ipv6 ? kKeepIpv6 : kKeep;
 }
 

@@ -52,21 +52,17 @@ inline bool has_room(const rte_mbuf* packet, uint32_t head_bytes, uint32_t tail_
 }
 
 // RFC 4301 section 5.1.2.1 and RFC 6040 section 4.1, normal mode. `sequence` gives the identification: unique
-// among 65,536 neighbours, and no state. `inner`: the first 8 bytes of the inner header. The outer one's are
-// put together in a register: version and TOS, length, identification, fragment.
-inline void write_outer(uint8_t* start, const OuterHeader& outer, uint32_t total_bytes, uint64_t inner,
-                        uint64_t sequence) {
+// among 65,536 neighbours, and no state. `inherited`: what comes from the inner header's first 8 bytes, and
+// what the policy sets; `fixed_sum`: one's complement sum of what is the same for every packet. The header is
+// put together in registers: version and TOS, length, identification, fragment; TTL and protocol; addresses.
+inline void write_ipv4_header(uint8_t* start, uint64_t inherited, uint32_t ttl_and_protocol,
+                              uint64_t addresses, uint64_t fixed_sum, uint32_t total_bytes,
+                              uint64_t sequence) {
   static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN);
-  const bool encap = outer.encap;
-  uint32_t ttl_and_protocol;
-  uint64_t addresses, udp;
-  std::memcpy(&ttl_and_protocol, outer.bytes.data() + 8, sizeof ttl_and_protocol);
-  std::memcpy(&addresses, outer.bytes.data() + 12, sizeof addresses);
-  std::memcpy(&udp, outer.bytes.data() + sizeof(rte_ipv4_hdr), sizeof udp);
   const uint64_t length_be = rte_cpu_to_be_16(static_cast<uint16_t>(total_bytes));
   const uint64_t id_be = rte_cpu_to_be_16(static_cast<uint16_t>(sequence));
-  const uint64_t variable = (inner & outer.inherited_mask) | outer.fixed_bits | length_be << 16 | id_be << 32;
-  uint64_t sum = (variable & 0xffffffff) + (variable >> 32) + outer.checksum_sum;  // below 2^34
+  const uint64_t variable = inherited | length_be << 16 | id_be << 32;
+  uint64_t sum = (variable & 0xffffffff) + (variable >> 32) + fixed_sum;  // below 2^36
   sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
   sum += sum >> 16;
   const uint64_t first = variable | RTE_IPV4_VHL_DEF;
@@ -74,11 +70,16 @@ inline void write_outer(uint8_t* start, const OuterHeader& outer, uint32_t total
   std::memcpy(start, &first, sizeof first);
   std::memcpy(start + 8, &second, sizeof second);
   std::memcpy(start + 12, &addresses, sizeof addresses);
-  if (encap) {  // the checksum stays zero: RFC 3948 section 2.1
-    const uint64_t udp_bytes_be = rte_cpu_to_be_16(static_cast<uint16_t>(total_bytes - sizeof(rte_ipv4_hdr)));
-    udp |= udp_bytes_be << 32;
-    std::memcpy(start + sizeof(rte_ipv4_hdr), &udp, sizeof udp);
-  }
+}
+
+// The outer header of an SA with plain_addresses.
+inline void write_plain_outer(uint8_t* start, uint64_t addresses, uint32_t total_bytes, uint64_t inner,
+                              uint64_t sequence) {
+  constexpr uint32_t kTtlAndProtocol = kOuterTtl | IPPROTO_ESP << 8;
+  const uint64_t fixed_sum =
+      RTE_IPV4_VHL_DEF + kTtlAndProtocol + (addresses & 0xffffffff) + (addresses >> 32);
+  write_ipv4_header(start, inner & kPlainInheritedMask, kTtlAndProtocol, addresses, fixed_sum, total_bytes,
+                    sequence);
 }
 
 // The first 8 bytes of an IPv4 header.
@@ -122,28 +123,15 @@ struct Exchanged {
 };
 Exchanged make_room(rte_mbuf* packet, uint32_t head_bytes, uint32_t tail_bytes);
 
-}  // namespace esp_detail
-
-// prepare_encapsulation, as below, where the inner packet is IPv6, the outer one, or both.
-[[gnu::noinline]] api::DropReason prepare_ipv6_encapsulation(rte_mbuf*& packet, const OutboundSa& sa,
-                                                             uint64_t sequence, CryptoJob& job);
-
-// Writes padding, trailer, ESP header, IV and outer headers around the packet and fills its job. On the way
-// in the packet's data starts at the inner IPv4 header, which has passed check_ipv4, and ends with the inner
-// packet (no link-layer padding); on the way out it starts at the outer IP header, to be sent once the job
-// is done. `sequence` is from assign_sequence. kKeep; kKeepIpv6 where the outer packet is IPv6; or kNoRoom:
-// the job isn't filled. The buffer can be exchanged for another where it was shared or segmented; in any case
-// `packet` is the one to send or free.
+// Padding, trailer, ESP header and IV around a packet that starts at the inner IP header, with `outer_bytes`
+// of room before them, which `write_outer(start, total_bytes, inner)` fills; and the job. kKeep or kNoRoom.
 //
 // Reads all it needs before it writes: the compiler can't know that headers and SA don't overlap.
-[[gnu::always_inline]] inline api::DropReason prepare_encapsulation(rte_mbuf*& packet, const OutboundSa& sa,
-                                                                    uint64_t sequence, CryptoJob& job) {
-  using namespace esp_detail;
+template <typename WriteOuter>
+[[gnu::always_inline]] inline api::DropReason wrap(rte_mbuf*& packet, const OutboundSa& sa, uint64_t sequence,
+                                                   uint32_t outer_bytes, CryptoJob& job,
+                                                   WriteOuter write_outer) {
   const EspShape shape = sa.shape;
-  const OuterHeader& outer = *sa.outer.load(std::memory_order_acquire);
-  const uint32_t outer_bytes = outer.size_bytes;
-  if (outer_bytes >= sizeof(rte_ipv6_hdr)) [[unlikely]]
-    return prepare_ipv6_encapsulation(packet, sa, sequence, job);
   const uint32_t inner_bytes = rte_pktmbuf_pkt_len(packet);
   const uint32_t pad_bytes = esp_pad_bytes(inner_bytes, shape);
   const uint32_t head_bytes = outer_bytes + kEspHeaderBytes + shape.iv_bytes;
@@ -163,9 +151,33 @@ Exchanged make_room(rte_mbuf* packet, uint32_t head_bytes, uint32_t tail_bytes);
   packet->data_len = static_cast<uint16_t>(total_bytes);
   packet->pkt_len = total_bytes;
   fill_job(job, sa, sequence, start + outer_bytes, inner_bytes + pad_bytes + kEspTrailerBytes);
-  write_outer(start, outer, total_bytes, load_first(inner), sequence);
+  write_outer(start, total_bytes, inner);
   write_trailer(inner + inner_bytes, pad_bytes);
   return kKeep;
+}
+
+}  // namespace esp_detail
+
+// prepare_encapsulation, as below, where the inner packet is IPv6 or the outer header not plain.
+[[gnu::noinline]] api::DropReason prepare_other_encapsulation(rte_mbuf*& packet, const OutboundSa& sa,
+                                                              uint64_t sequence, CryptoJob& job);
+
+// Writes padding, trailer, ESP header, IV and outer headers around the packet and fills its job. On the way
+// in the packet's data starts at the inner IPv4 header, which has passed check_ipv4, and ends with the inner
+// packet (no link-layer padding); on the way out it starts at the outer IP header, to be sent once the job
+// is done. `sequence` is from assign_sequence. kKeep; kKeepIpv6 where the outer packet is IPv6; or kNoRoom:
+// the job isn't filled. The buffer can be exchanged for another where it was shared or segmented; in any case
+// `packet` is the one to send or free.
+[[gnu::always_inline]] inline api::DropReason prepare_encapsulation(rte_mbuf*& packet, const OutboundSa& sa,
+                                                                    uint64_t sequence, CryptoJob& job) {
+  using namespace esp_detail;
+  const uint64_t addresses = sa.plain_addresses.load(std::memory_order_acquire);
+  if (addresses == 0) [[unlikely]]
+    return prepare_other_encapsulation(packet, sa, sequence, job);
+  return wrap(packet, sa, sequence, sizeof(rte_ipv4_hdr), job,
+              [=](uint8_t* start, uint32_t total_bytes, const uint8_t* inner) {
+                write_plain_outer(start, addresses, total_bytes, load_first(inner), sequence);
+              });
 }
 
 }  // namespace sallyport::dataplane

@@ -23,8 +23,8 @@ class Retirer {
     fresh_.push_back(std::make_unique<Deferred<Action>>(std::move(action)));
   }
   // Frees `object` after a quiescent state of all workers.
-  template <typename T>
-  void retire(std::unique_ptr<T> object) {
+  template <typename T, typename Deleter>
+  void retire(std::unique_ptr<T, Deleter> object) {
     if (object) after_grace([owned = std::move(object)] {});
   }
   // One grace period serves all that came since the last poll: each new one costs the workers a cache miss.

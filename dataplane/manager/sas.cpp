@@ -276,7 +276,7 @@ Failure Sas::replace_header(OutboundRecord& record, const OuterEndpoints& endpoi
                                to_text(endpoints.local), to_text(endpoints.remote))};
   put_endpoints(stored, endpoints);
   record.stored = StoredSaMessage<api::SetOutboundSa>(stored);
-  record.sa->outer.store(header.get(), std::memory_order_release);
+  record.sa->set_outer(*header);
   context_.retirer.retire(std::exchange(record.outer, std::move(header)));
   return success();
 }

@@ -40,10 +40,10 @@ Failure Tunnels::set_tunnel(const api::SetTunnel& message) {
   if (found != nullptr && found->message.vrf_id != message.vrf_id)
     return {api::Error::kInUse, "tunnel " + std::string(text_of(message.name)) +
                                     " belongs to another virtual network; delete it first"};
-  auto created = found == nullptr ? Tunnel::create() : nullptr;
-  if (found == nullptr && created == nullptr)
-    return {api::Error::kExhausted, "no memory for tunnel " + std::string(text_of(message.name)) +
-                                        "; give the dataplane more with --memory"};
+  TunnelPool::Pointer created;
+  if (found == nullptr && (created = context_.world.tunnel_pool.make()) == nullptr)
+    return {api::Error::kExhausted, "tunnel " + std::string(text_of(message.name)) +
+                                        ": too many were deleted a moment ago; try again"};
   context_.references.add(ObjectKind::kNeighbour, message.neighbour_id);
   if (found == nullptr) {
     context_.references.add(ObjectKind::kVrf, message.vrf_id);
@@ -52,7 +52,7 @@ Failure Tunnels::set_tunnel(const api::SetTunnel& message) {
     entry.message = message;
     entry.tunnel = std::move(created);
     entry.tunnel->id = message.tunnel_id;
-    entry.tunnel->vrf_id = message.vrf_id;
+    entry.tunnel->vrf_id = static_cast<uint8_t>(message.vrf_id);
     entry.tunnel->neighbour_id = message.neighbour_id;
     entry.tunnel->mss_clamp = message.mss_clamp != 0;
     entry.tunnel->path_mtu_bytes = port_mtu(entry);

@@ -41,7 +41,7 @@ class Tunnels {
  private:
   struct Entry {
     api::SetTunnel message;
-    std::unique_ptr<Tunnel> tunnel;
+    TunnelPool::Pointer tunnel;
     uint16_t learnt_mtu_bytes = 0;  // 0: nothing learnt
     uint64_t learnt_ns = 0;
   };

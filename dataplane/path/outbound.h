@@ -50,9 +50,11 @@ inline Home home_of(const PathContext& context, const Tunnel& tunnel) {
 
 // Step 7's number: the largest inner packet that fits the tunnel's path MTU in one outer packet.
 inline uint16_t tunnel_mtu(const Tunnel& tunnel, const OutboundSa& sa) {
+  const uint16_t path_mtu_bytes = tunnel.path_mtu_bytes.load(std::memory_order_relaxed);
+  if (sa.plain_addresses.load(std::memory_order_relaxed) != 0)
+    return static_cast<uint16_t>(inner_mtu(path_mtu_bytes, sa.shape, false, api::Family::kIpv4));
   const OuterHeader& outer = *sa.outer.load(std::memory_order_acquire);
-  return static_cast<uint16_t>(
-      inner_mtu(tunnel.path_mtu_bytes.load(std::memory_order_relaxed), sa.shape, outer.encap, outer.family));
+  return static_cast<uint16_t>(inner_mtu(path_mtu_bytes, sa.shape, outer.encap, outer.family));
 }
 
 // Steps 7 to 12 (and 5: match_policy needs the SA) for IPv4 packets, and empties the burst.

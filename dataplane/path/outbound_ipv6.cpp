@@ -71,7 +71,7 @@ void append(PathContext& context, const OutboundPacket& packet, EspBurst& burst)
   if (sa.due != 0) report_expiry(context, sa);
   const uint32_t i = burst.count;
   const api::DropReason verdict = sequence.drop == kKeep
-                                      ? prepare_ipv6_encapsulation(sealed, sa, sequence.number, burst.jobs[i])
+                                      ? prepare_other_encapsulation(sealed, sa, sequence.number, burst.jobs[i])
                                       : sequence.drop;
   if (!is_kept(verdict)) {
     bump(sa.row->other_dropped);

@@ -56,12 +56,26 @@ NextHopGroup::NextHopGroup(uint32_t id, uint32_t vrf_id, std::span<const api::Gr
   }
 }
 
+TunnelPool::TunnelPool(uint32_t capacity) : tunnels_(make_dpdk_array<Tunnel>(size_t{capacity} + kResting)) {
+  free_.reserve(size_t{capacity} + kResting);
+  for (uint32_t i = capacity + kResting; i-- > 0;)
+    free_.push_back(&tunnels_[i]);
+}
+
+TunnelPool::Pointer TunnelPool::make() {
+  if (free_.empty()) return Pointer(nullptr, Return(this));
+  Tunnel* tunnel = new (free_.back()) Tunnel;
+  free_.pop_back();
+  return Pointer(tunnel, Return(this));
+}
+
 World::World(const WorldConfig& config)
     : ports(api::kMaxPorts),
       neighbours(config.neighbours),
       groups(config.groups),
       vrfs(api::kMaxVrfs),
       tunnels(config.tunnels),
+      tunnel_pool(config.tunnels),
       inbound_sas(config.slots),
       outbound_sas(config.slots),
       workers_(config.workers),

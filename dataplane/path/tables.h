@@ -180,26 +180,43 @@ struct Vrf {
   std::atomic<bool> has_mirror{false};  // writer: manager
 };
 
-// A tunnel. The object stays until the tunnel is deleted. Writer of every field: manager.
-struct alignas(64) Tunnel {
-  uint32_t id;
-  uint32_t vrf_id;
+// A tunnel. The object stays until the tunnel is deleted. Writer of every field: manager. Small, as packets
+// to many sites need one each.
+struct alignas(16) Tunnel {
+  uint32_t id = 0;
   std::atomic<uint32_t> neighbour_id{api::kNone};  // next hop on the public side; its port is where it leaves
   std::atomic<uint32_t> outbound_slot{api::kNone};  // the SA to send on
   std::atomic<uint16_t> path_mtu_bytes{
       1500};  // of the outer packet: the port's, or as learnt, aged by the manager
   std::atomic<bool> mss_clamp{true};
+  uint8_t vrf_id = 0;
+};
+static_assert(sizeof(Tunnel) == 16 && api::kMaxVrfs <= 256);
 
-  // nullptr where DPDK's memory is short.
-  static std::unique_ptr<Tunnel> create() { return std::unique_ptr<Tunnel>(new (std::nothrow) Tunnel); }
-  static void operator delete(void* memory) { rte_free(memory); }
+// The memory of tunnels, side by side. Manager, or before it starts.
+class TunnelPool {
+ public:
+  class Return {
+   public:
+    explicit Return(TunnelPool* pool = nullptr) : pool_(pool) {}
+    void operator()(Tunnel* tunnel) const { pool_->free_.push_back(tunnel); }
+
+   private:
+    TunnelPool* pool_;
+  };
+  using Pointer = std::unique_ptr<Tunnel, Return>;
+
+  // Of `capacity` tunnels and some more: a deleted one is free only after a quiescent state.
+  explicit TunnelPool(uint32_t capacity);
+  // nullptr where none is free.
+  Pointer make();
 
  private:
-  static void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
-    return rte_malloc(nullptr, bytes, RTE_CACHE_LINE_SIZE);
-  }
+  static constexpr uint32_t kResting = 1024;
+
+  DpdkArray<Tunnel> tunnels_;
+  std::vector<Tunnel*> free_;
 };
-static_assert(sizeof(Tunnel) == 64);
 
 struct WorldConfig {
   uint32_t workers = 1;
@@ -231,6 +248,7 @@ class World {
   GroupTable groups;
   IdTable<Vrf> vrfs;
   IdTable<Tunnel> tunnels;
+  TunnelPool tunnel_pool;
   // Slot s is used by home_worker(s) alone. Others may ask whether a slot is empty, and read of an SA what
   // never changes: its selectors.
   SaTable<InboundSa> inbound_sas;

@@ -153,12 +153,14 @@ Refusal create_outbound_sa(const api::SetOutboundSa& message, api::OutboundRow& 
   made->esn = message.esn != 0;
   made->row = &row;
   made->first_outer = outer;
+  made->set_outer(made->first_outer);
   made->limits = limits_of(message.lifetimes);
   made->limited = has_limits(message.lifetimes);
   made->last_sequence = made->esn ? kLastExtendedSequence : kLastShortSequence;
   made->soft_sequence = made->last_sequence - kSoftMargin;
   const uint64_t first = resumed ? row.reserved_sequence.load(std::memory_order_relaxed) : 1;
-  made->next_sequence = made->reserved_end = made->check_sequence = std::max<uint64_t>(first, 1);
+  made->next_sequence = made->reserved_end = std::max<uint64_t>(first, 1);
+  made->unchecked = 0;
   if (!resumed) reset_row(row, row.reserved_sequence, 1, message.spi);
   sa = std::move(made);
   return {};

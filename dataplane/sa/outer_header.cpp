@@ -7,6 +7,7 @@
 #include <rte_udp.h>
 
 #include <array>
+#include <cstddef>
 #include <cstring>
 
 #include "dataplane/packet/ipv4.h"
@@ -16,7 +17,6 @@ namespace sallyport::dataplane {
 
 namespace {
 
-constexpr uint8_t kTtl = 64;
 constexpr uint8_t kMaxDscp = 63;
 
 uint32_t ipv4_of(const api::Address& address) {
@@ -62,7 +62,7 @@ uint8_t fixed_class(const OuterPolicy& policy) {
 void fill_ipv4(const OuterEndpoints& endpoints, const OuterPolicy& policy, OuterHeader& header) {
   auto* ip = reinterpret_cast<rte_ipv4_hdr*>(header.bytes.data());
   ip->version_ihl = RTE_IPV4_VHL_DEF;
-  ip->time_to_live = kTtl;
+  ip->time_to_live = kOuterTtl;
   ip->next_proto_id = endpoints.encap ? IPPROTO_UDP : IPPROTO_ESP;
   ip->src_addr = ipv4_of(endpoints.local);
   ip->dst_addr = ipv4_of(endpoints.remote);
@@ -88,12 +88,20 @@ void fill_ipv6(const OuterEndpoints& endpoints, const OuterPolicy& policy, Outer
   set_traffic_class(fixed, fixed_class(policy));
   fixed.vtc_flow |= RTE_BE32(uint32_t{6} << 28);
   fixed.proto = endpoints.encap ? IPPROTO_UDP : IPPROTO_ESP;
-  fixed.hop_limits = kTtl;
+  fixed.hop_limits = kOuterTtl;
   std::memcpy(&header.fixed_bits, &fixed, sizeof header.fixed_bits);
   header.inherited_mask = first_bytes_ipv6(inherited_class(policy));
 }
 
 }  // namespace
+
+uint64_t OuterHeader::plain_addresses() const {
+  const bool is_plain =
+      family == api::Family::kIpv4 && !encap && inherited_mask == kPlainInheritedMask && fixed_bits == 0;
+  uint64_t addresses = 0;
+  if (is_plain) std::memcpy(&addresses, bytes.data() + offsetof(rte_ipv4_hdr, src_addr), sizeof addresses);
+  return addresses;
+}
 
 api::Error make_outer_header(const OuterEndpoints& endpoints, const OuterPolicy& policy,
                              OuterHeader& header) {

@@ -25,6 +25,11 @@ struct OuterEndpoints {
   bool encap = false;                        // ESP in UDP (RFC 3948)
 };
 
+// What a plain IPv4 header inherits of the first 8 bytes of the inner one, in memory order: TOS and DF.
+inline constexpr uint64_t kPlainInheritedMask = 0x0040'0000'0000'ff00;
+
+inline constexpr uint8_t kOuterTtl = 64;
+
 struct alignas(64) OuterHeader {
   // IPv4 [UDP]: version, TTL 64, protocol, addresses, ports; the rest zero. IPv6: source and destination.
   std::array<uint8_t, 32> bytes;
@@ -38,6 +43,10 @@ struct alignas(64) OuterHeader {
   bool encap;
   OuterPolicy policy;
   api::Family family;
+
+  // Source and destination as in the header where it is plain: IPv4 without UDP that copies DSCP and DF. Else
+  // 0.
+  uint64_t plain_addresses() const;
 };
 static_assert(sizeof(OuterHeader) == 64);
 

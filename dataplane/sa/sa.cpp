@@ -36,13 +36,14 @@ api::DropReason count(Sa& sa, uint32_t inner_bytes, uint64_t now_ns) {
   return kKeep;
 }
 
-// The first number from which on there is more to do than to count: the end of the reservation, the soft
-// limit until it was told, the end of all; every number where packets or bytes are limited.
-uint64_t next_check(const OutboundSa& sa) {
+// How many numbers are left until there is more to do than to count: up to the end of the reservation, the
+// soft limit until it was told, the end of all; none where packets or bytes are limited.
+uint32_t count_unchecked(const OutboundSa& sa) {
   if (sa.limited) return 0;
   uint64_t check = std::min(sa.reserved_end, sa.last_sequence + 1);
   if ((sa.told & kSoftSequence) == 0) check = std::min(check, sa.soft_sequence);
-  return check;
+  static_assert(api::kSequenceReservation <= UINT32_MAX);
+  return check > sa.next_sequence ? static_cast<uint32_t>(check - sa.next_sequence) : 0;
 }
 
 }  // namespace
@@ -62,8 +63,8 @@ Sequence assign_checked_sequence(OutboundSa& sa, uint32_t inner_bytes, uint64_t 
     sa.row->reserved_sequence.store(sa.reserved_end, std::memory_order_release);
   }
   if (number >= sa.soft_sequence) tell(sa, kSoftSequence);
-  sa.check_sequence = next_check(sa);
   sa.next_sequence = number + 1;
+  sa.unchecked = count_unchecked(sa);
   return {number, kKeep};
 }
 

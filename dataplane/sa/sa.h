@@ -78,19 +78,20 @@ static_assert(offsetof(InboundSa, window) == 40 && offsetof(InboundSa, limits) =
               offsetof(InboundSa, key) == 128 && sizeof(InboundSa) == 1216);
 static_assert(api::kMaxVrfs <= 256);
 
-// Pairs of lines: the CPU fetches the second with the first.
-struct alignas(128) OutboundSa {
+struct alignas(64) OutboundSa {
   // Line 0: all that a packet needs. Writer: manager before publication; where another is named, that one
   // after.
   uint32_t spi;
   uint32_t salt;
   api::OutboundRow* row;
-  // &first_outer until the addresses move. Writer: manager, which replaces it whole and reclaims the old one
-  // by QSBR. Owner of another than first_outer: whoever installs the SA.
-  std::atomic<const OuterHeader*> outer{&first_outer};
+  // OuterHeader::plain_addresses of the outer header: where they aren't 0 the header needs no more, and its
+  // cache line isn't fetched.
+  std::atomic<uint64_t> plain_addresses{0};
+  std::atomic<const OuterHeader*> outer{nullptr};
   const SelectorSet* selectors = nullptr;  // nullptr: all match. Owner: whoever installs the SA; outlives it
   uint64_t next_sequence;                  // the next one to use; writer: home worker
-  uint64_t check_sequence;  // numbers from it on need more than counting (0: all do); writer: home worker
+  uint32_t unchecked;  // so many numbers from next_sequence on need no more than counting; writer: home
+                       // worker
   api::Algorithm algorithm;
   EspShape shape;
   bool esn;
@@ -101,6 +102,13 @@ struct alignas(128) OutboundSa {
 
   // Line 1.
   OuterHeader first_outer;
+
+  // Manager: `header` is copied by the packets from now on. It replaces what was there whole, which it
+  // reclaims by QSBR. Owner of another than first_outer: whoever installs the SA.
+  void set_outer(const OuterHeader& header) {
+    outer.store(&header, std::memory_order_release);
+    plain_addresses.store(header.plain_addresses(), std::memory_order_release);
+  }
 
   // Line 2.
   alignas(64) uint64_t soft_sequence;  // the number at which to tell
@@ -121,7 +129,6 @@ inline void prefetch_sa(const InboundSa& sa) {
 }
 inline void prefetch_sa(const OutboundSa& sa) {
   rte_prefetch0(&sa);
-  rte_prefetch0(&sa.first_outer);
 }
 
 // Fetches what line 0 leads to, but for the key: CryptoEngine sees to that.
@@ -131,6 +138,8 @@ inline void prefetch_state(const InboundSa& sa) {
 }
 inline void prefetch_state(const OutboundSa& sa) {
   rte_prefetch0(sa.row);
+  if (sa.plain_addresses.load(std::memory_order_relaxed) == 0)
+    rte_prefetch0(sa.outer.load(std::memory_order_relaxed));
 }
 
 struct SaDeleter {
@@ -182,21 +191,23 @@ inline void count_packets(Row& row, uint32_t packets, uint64_t inner_bytes, uint
 // row's reservation before a number beyond it is used. May set bits in `due`.
 inline Sequence assign_sequence(OutboundSa& sa, uint32_t inner_bytes, uint64_t now_ns) {
   const uint64_t number = sa.next_sequence;
-  if (number >= sa.check_sequence) [[unlikely]]
+  if (sa.unchecked == 0) [[unlikely]]
     return assign_checked_sequence(sa, inner_bytes, now_ns);
   count_packets(*sa.row, 1, inner_bytes, now_ns);
   sa.next_sequence = number + 1;
+  --sa.unchecked;
   return {number, kKeep};
 }
 
 // The same for several packets of `inner_bytes` in all: the first of their numbers. 0, and no change, where
 // one of them needs more than counting: assign_sequence takes them one by one.
 inline uint64_t assign_sequences(OutboundSa& sa, uint32_t packets, uint64_t inner_bytes, uint64_t now_ns) {
-  const uint64_t first = sa.next_sequence, end = first + packets;
-  if (end > sa.check_sequence) [[unlikely]]
+  const uint64_t first = sa.next_sequence;
+  if (packets > sa.unchecked) [[unlikely]]
     return 0;
   count_packets(*sa.row, packets, inner_bytes, now_ns);
-  sa.next_sequence = end;
+  sa.next_sequence = first + packets;
+  sa.unchecked -= packets;
   return first;
 }
 

@@ -85,7 +85,7 @@ struct EncapPacket {
 inline void prepare_encapsulation(EncapPacket& item, CryptoJob& job) {
   const bool is_ipv6 = *rte_pktmbuf_mtod(item.packet, const uint8_t*) >> 4 == 6;
   if (item.drop == kKeep) {
-    item.drop = is_ipv6 ? prepare_ipv6_encapsulation(item.packet, *item.sa, item.sequence, job)
+    item.drop = is_ipv6 ? prepare_other_encapsulation(item.packet, *item.sa, item.sequence, job)
                         : prepare_encapsulation(item.packet, *item.sa, item.sequence, job);
   }
   if (!is_kept(item.drop)) job.key = nullptr;

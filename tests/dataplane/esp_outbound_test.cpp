@@ -73,10 +73,20 @@ TEST_F(EspOutboundTest, AddressesMoveWhileNumbersGoOn) {
   ASSERT_EQ(make_outer_header({address_of(moved.source), address_of(moved.destination), 4500, 61000, true},
                               {}, header),
             api::Error::kNone);
-  outbound_->outer = &header;
+  outbound_->set_outer(header);
   const auto opened = open(moved, 0, send(ipv4_of_size(60)).bytes);
   ASSERT_TRUE(opened.has_value());
   EXPECT_EQ(opened->sequence_low, 2u);
+  OracleSa without_nat = sa_;
+  without_nat.destination = 0xcb007164;
+  OuterHeader plain;
+  ASSERT_EQ(make_outer_header({address_of(sa_.source), address_of(without_nat.destination), 0, 0, false}, {},
+                              plain),
+            api::Error::kNone);
+  outbound_->set_outer(plain);
+  const auto last = open(without_nat, 0, send(ipv4_of_size(60)).bytes);
+  ASSERT_TRUE(last.has_value());
+  EXPECT_EQ(last->sequence_low, 3u);
 }
 
 TEST_F(EspOutboundTest, PacketThatFillsItsBuffer) {

@@ -208,9 +208,9 @@ void Gateway::add_neighbour(uint32_t neighbour_id, uint32_t port_id, const api::
 }
 
 Tunnel& Gateway::add_tunnel(uint32_t tunnel_id, uint32_t vrf_id, uint32_t neighbour_id) {
-  auto tunnel = Tunnel::create();
+  auto tunnel = world.tunnel_pool.make();
   tunnel->id = tunnel_id;
-  tunnel->vrf_id = vrf_id;
+  tunnel->vrf_id = static_cast<uint8_t>(vrf_id);
   tunnel->neighbour_id = neighbour_id;
   world.tunnels.publish(tunnel_id, tunnel.get());
   tunnels_.push_back(std::move(tunnel));

@@ -85,7 +85,7 @@ class Gateway {
   std::vector<std::unique_ptr<Vrf>> vrfs_;
   std::vector<std::unique_ptr<NextHopGroup>> groups_;
   std::vector<std::unique_ptr<Neighbour>> neighbours_;
-  std::vector<std::unique_ptr<Tunnel>> tunnels_;
+  std::vector<TunnelPool::Pointer> tunnels_;
   std::vector<InboundSaPtr> inbound_sas_;
   std::vector<OutboundSaPtr> outbound_sas_;
   std::vector<api::WorkerCounters> counters_;

@@ -17,7 +17,7 @@ class HeaderTest : public PathTest {
   void set_policy(const OuterPolicy& policy) {
     const OuterEndpoints endpoints{address_of(kPublicA), address_of(kPublicB), 0, 0, false};
     ASSERT_EQ(make_outer_header(endpoints, policy, outer_), api::Error::kNone);
-    a_.outbound_sa->outer = &outer_;
+    a_.outbound_sa->set_outer(outer_);
   }
   // The ESP packets that a packet from the LAN becomes, as the oracle opens them.
   std::vector<Opened> sent(const Bytes& packet) {

@@ -104,7 +104,7 @@ TEST_F(PathTest, OutboundObjectsAreReplacedUnderRunningWorkers) {
       auto next_neighbour = std::make_unique<Neighbour>(*neighbour);
       world.groups.publish(kGroupTunnel, next_group.get());
       world.neighbours.publish(kPeerNeighbour, next_neighbour.get());
-      created->outer.store(next_header.get(), std::memory_order_release);
+      created->set_outer(*next_header);
       offer(1);
       await_quiescence(world.qsbr());
       group = std::move(next_group);
