@@ -70,9 +70,9 @@ void append(PathContext& context, const OutboundPacket& packet, EspBurst& burst)
   const Sequence sequence = assign_sequence(sa, sealed->pkt_len, context.now_ns);
   if (sa.due != 0) report_expiry(context, sa);
   const uint32_t i = burst.count;
-  const api::DropReason verdict = sequence.drop == kKeep
-                                      ? prepare_other_encapsulation(sealed, sa, sequence.number, burst.jobs[i])
-                                      : sequence.drop;
+  const api::DropReason verdict =
+      sequence.drop == kKeep ? prepare_other_encapsulation(sealed, sa, sequence.number, burst.jobs[i])
+                             : sequence.drop;
   if (!is_kept(verdict)) {
     bump(sa.row->other_dropped);
     drop(context, sealed, verdict);
