@@ -107,9 +107,8 @@ void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundB
 // Step 3.
 [[gnu::cold, gnu::noinline]] void reassemble(PathContext& context, const Port& port, rte_mbuf* fragment,
                                              InboundBurst& inbound) {
-  const Reassembler::Outcome outcome = context.reassembler->add(fragment, context.now_ns);
-  if (outcome.expired > 0) count_drops(context, api::DropReason::kFragmentTimeout, outcome.expired);
-  if (outcome.refused) count_drops(context, api::DropReason::kFragmentTableFull, 1);
+  const Reassembler::Outcome outcome = context.reassembler->add(fragment);
+  if (outcome.given_up > 0) count_drops(context, api::DropReason::kFragmentTableFull, outcome.given_up);
   if (outcome.packet != nullptr) classify(context, port, outcome.packet, inbound, true);
 }
 

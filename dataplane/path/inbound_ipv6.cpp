@@ -54,9 +54,8 @@ void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundB
 
 // Step 3.
 void reassemble(PathContext& context, const Port& port, rte_mbuf* fragment, InboundBurst& inbound) {
-  const Reassembler::Outcome outcome = context.reassembler->add_ipv6(fragment, context.now_ns);
-  if (outcome.expired > 0) count_drops(context, api::DropReason::kFragmentTimeout, outcome.expired);
-  if (outcome.refused) count_drops(context, api::DropReason::kFragmentTableFull, 1);
+  const Reassembler::Outcome outcome = context.reassembler->add_ipv6(fragment);
+  if (outcome.given_up > 0) count_drops(context, api::DropReason::kFragmentTableFull, outcome.given_up);
   if (outcome.packet == nullptr) return;
   if (fit_ipv6(outcome.packet) != kKeep) {
     drop(context, outcome.packet, api::DropReason::kIpBadHeader);

@@ -162,20 +162,6 @@ TEST_F(ExceptionTest, ReassemblesOuterFragments) {
   }
 }
 
-TEST_F(ExceptionTest, BoundsWhatAFloodOfFragmentsHolds) {
-  SiteA a;
-  a.add_sas();
-  for (uint16_t i = 0; i < 600; ++i) {
-    a.from_outside(ipv4_of_size(60, {kPublicB, kPublicA, 50, 0, 64, i, 0x2000}));
-    if (i % 60 == 59) a.gateway.poll(1);
-  }
-  a.gateway.poll();
-  EXPECT_GE(a.gateway.drops(api::DropReason::kFragmentTableFull), 600u - Reassembler::kMaxDatagrams);
-  a.from_outside(seal(a.inbound, 1, ipv4_of_size(100, {kHostB, kHostA})));
-  a.gateway.poll();
-  EXPECT_EQ(a.gateway.sent(kLanPort).size(), 1u);
-}
-
 struct LanDrop {
   const char* description;
   api::DropReason reason;
