@@ -3,16 +3,23 @@
 
 import time
 
+import pytest
+
+from kit.addresses import OUTSIDE
 from kit.capture import ESP, IKE, Capture
+from kit.echo import exchange
 from kit.shell import wait_for
 
 
-def test_two_tunnels_from_two_public_addresses(new_lab):
-    lab = new_lab(public_addresses=("a", "b"))
-    with Capture(lab.wan, "hq-a", lab.directory / "a.pcap") as first, Capture(lab.wan, "hq-b", lab.directory / "b.pcap") as second:
+@pytest.mark.parametrize("first, second", [("ipv4", "ipv4"), ("ipv6", "ipv6"), ("ipv4", "ipv6")])
+def test_two_tunnels_from_two_public_addresses(new_lab, first, second):
+    lab = new_lab(public_addresses=("a", "b"), outside=first, outside_b=second)
+    own = [OUTSIDE[first]["hq-a"][0].split("/")[0], OUTSIDE[second]["hq-b"][0].split("/")[0]]
+    with Capture(lab.wan, "hq-a", lab.directory / "a.pcap") as a, Capture(lab.wan, "hq-b", lab.directory / "b.pcap") as b:
         lab.start()
         lab.hq.wait_for_tunnels(2)
         lab.branch.wait_for_tunnels(2)
+        assert sorted(tunnel["local"] for tunnel in lab.hq.tunnels().values()) == sorted(own)
         since = {name: tunnel["since_s"] for name, tunnel in lab.hq.tunnels().items()}
         for _ in range(20):  # long enough for DPD on both, and for one to have killed the other
             time.sleep(1)
@@ -21,11 +28,20 @@ def test_two_tunnels_from_two_public_addresses(new_lab):
             assert [tunnel["state"] for tunnel in gateway.tunnels().values()] == ["up", "up"]
             assert len(gateway.show("sas")) == 4
         assert all(tunnel["since_s"] >= since[name] + 15 for name, tunnel in lab.hq.tunnels().items()), "a tunnel was replaced"
-    for capture, own, others in ((first, "192.0.2.1", "198.51.100.1"), (second, "198.51.100.1", "192.0.2.1")):
+    for capture, here, other in ((a, *own), (b, *own[::-1])):
         frames = capture.frames()
-        assert any(frame.kind == IKE and frame.source == own for frame in frames)
-        assert not [frame for frame in frames if others in (frame.source, frame.destination)]
-    assert any(frame.kind == ESP for frame in first.frames() + second.frames())
+        assert any(frame.kind == IKE and frame.source == here for frame in frames)
+        assert not [frame for frame in frames if other in (frame.source, frame.destination)]
+    used = [any(frame.kind == ESP for frame in capture.frames()) for capture in (a, b)]
+    assert any(used)
+    # The other one carries packets too, once the first has lost its wire.
+    broken, left = ("hq-a", "hq-b") if used[0] else ("hq-b", "hq-a")
+    with Capture(lab.wan, left, lab.directory / "left.pcap") as capture:
+        lab.wan.ip("link", "set", broken, "down")
+        wait_for("the other tunnel to carry packets", lambda: lab.host_hq.ping(lab.host_branch.address, 1, check=False).returncode == 0
+                 and lab.host_branch.ping(lab.host_hq.address, 1, check=False).returncode == 0, 40)
+        assert exchange(lab.host_hq, lab.host_branch, [(lab.host_hq.address, lab.host_branch.address)], (1, 500, 1300)) == [[]]
+    assert [frame for frame in capture.frames() if frame.kind == ESP and frame.source == own[left == "hq-b"]]
 
 
 def test_dead_peer_detection(new_lab):

@@ -10,6 +10,8 @@ OUTSIDE = {
     "ipv6": {"hq-a": ("2001:db8:0:a::1/64", "2001:db8:0:a::fe"), "hq-b": ("2001:db8:0:b::1/64", "2001:db8:0:b::fe"),
              "branch": ("2001:db8:0:c::1/64", "2001:db8:0:c::fe")},
 }
+# Of a branch behind a NAT, which has the branch's public address of OUTSIDE: its port's address, and the NAT's inside.
+BEHIND_NAT = {"ipv4": ("198.18.1.2/24", "198.18.1.1"), "ipv6": ("2001:db8:0:d::2/64", "2001:db8:0:d::1")}
 
 
 class Lan:

@@ -10,7 +10,7 @@ SERVER = """
 import selectors, socket, sys
 selector = selectors.DefaultSelector()
 for address in sys.argv[2:]:
-    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    bound = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
     bound.bind((address, int(sys.argv[1])))
     selector.register(bound, selectors.EVENT_READ)
 print("ready", flush=True)
@@ -26,7 +26,7 @@ import json, random, socket, sys
 port, pairs, sizes, prefix = int(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3]), sys.argv[4].encode()
 sockets = []
 for source, destination in pairs:
-    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    bound = socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET, socket.SOCK_DGRAM)
     bound.bind((source, 0))
     bound.connect((destination, port))
     bound.settimeout(2)

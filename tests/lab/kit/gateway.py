@@ -49,10 +49,14 @@ class Gateway:
 
     def log_keys(self):
         """To be called before start."""
+        self.set_charon("keys", KEY_LOG.format(path=self.key_log))
+
+    def set_charon(self, name, text):
+        """Settings of strongswan.conf in a file of this name. To be called before start."""
         extra = self.run_dir / "strongswan.d"
-        extra.mkdir(mode=0o700, parents=True)
+        extra.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.run_dir.chmod(0o700)
-        (extra / "keys.conf").write_text(KEY_LOG.format(path=self.key_log))
+        (extra / f"{name}.conf").write_text(text)
 
     def try_start(self, config_file=None, environment=None):
         done = run(SCRIPT, "start", "--config", config_file or self.write_config(), "--run-dir", self.run_dir,

@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 from . import pki
-from .addresses import OUTSIDE, Lan
+from .addresses import BEHIND_NAT, OUTSIDE, Lan
 from .gateway import Gateway, base_config
 from .netns import Namespace, cable, delete_netns, namespaces
 from .traffic import TOOL
@@ -142,6 +142,10 @@ class Lab:
         """Cables a gateway's public port to a router; both addresses carry their prefix length in `address`."""
         cable(gateway.namespace, f"v-{port}", router, router_port)
         gateway.plug(port, mtu)
+        self.add_public_address(gateway, public_address, port, router, router_port, address, next_hop)
+
+    def add_public_address(self, gateway, public_address, port, router, router_port, address, next_hop):
+        """On a port that is there."""
         length = address.split("/")[1]
         router.address(router_port, f"{next_hop}/{length}")
         gateway.config["public_addresses"][public_address] = {"port": port, "address": address, "next_hop": next_hop}
@@ -174,12 +178,13 @@ def mirrored(changes):
 
 class SiteToSite(Lab):
     """The usual lab: hq and branch, X.509, one tunnel unless `public_addresses` of hq has two. `outside` is the family of the
-    public addresses, `inside` has those of the LANs, of which each site has `lans` for each family."""
+    public addresses, `inside` has those of the LANs, of which each site has `lans` for each family. Where `outside_b` is
+    another family, hq's second public address is of it, and the branch has one more of it on its port."""
 
     def __init__(self, logs=None, public_addresses=("a",), behind_nat=False, psk=False, both_initiate=False, wan_mtu=1500,
-                 lan_taps=False, outside="ipv4", inside=("ipv4",), lans=1, **changes):
+                 lan_taps=False, outside="ipv4", outside_b=None, inside=("ipv4",), lans=1, **changes):
         super().__init__(logs)
-        self.lan_taps, self.outside = lan_taps, outside
+        self.lan_taps, self.outside, self.outside_b = lan_taps, outside, outside_b or outside
         self.lans = {site: [Lan(family, number, lan) for family in inside for lan in range(lans)]
                      for number, site in ((1, "hq"), (2, "branch"))}
         try:
@@ -190,7 +195,7 @@ class SiteToSite(Lab):
 
     def _build(self, public_addresses, behind_nat, psk, both_initiate, wan_mtu, changes):
         self.wan = self.namespace("wan")
-        if self.outside == "ipv6":
+        if "ipv6" in (self.outside, self.outside_b):
             self.wan.enable_ipv6()
         self.wan.forward()
         self.hq, self.host_hq = self.add_gateway("hq", self.lans["hq"], lan_tap=self.lan_taps)
@@ -198,20 +203,25 @@ class SiteToSite(Lab):
         outside = OUTSIDE[self.outside]
         self.add_public(self.hq, "a", "wan0", self.wan, "hq-a", *outside["hq-a"])
         if "b" in public_addresses:
-            self.add_public(self.hq, "b", "wan1", self.wan, "hq-b", *outside["hq-b"])
-        peer = outside["branch"][0].split("/")[0]
+            self.add_public(self.hq, "b", "wan1", self.wan, "hq-b", *OUTSIDE[self.outside_b]["hq-b"])
+        branch_public = {"a": outside["branch"]}
+        if self.outside_b != self.outside:
+            branch_public["b"] = OUTSIDE[self.outside_b]["branch"]
+        peers = [address.split("/")[0] for address, _ in branch_public.values()]
         if behind_nat:
             self._add_nat()
         else:
             router = self.wan if wan_mtu == 1500 else self._add_narrow_link(wan_mtu)
-            self.add_public(self.branch, "a", "wan0", router, "branch", *outside["branch"])
+            self.add_public(self.branch, "a", "wan0", router, "branch", *branch_public["a"])
+            if "b" in branch_public:
+                self.add_public_address(self.branch, "b", "wan0", router, "branch", *branch_public["b"])
         shared = pki.psk(self.directory) if psk else None
         hq_auth, branch_auth = shared or self.authority.issue("hq.example"), shared or self.authority.issue("branch.example")
         prefixes = {site: [lan.prefix for lan in lans] for site, lans in self.lans.items()}
-        self.connect(self.hq, "branch", [peer], prefixes["branch"], hq_auth, public_addresses,
+        self.connect(self.hq, "branch", peers, prefixes["branch"], hq_auth, public_addresses,
                      initiate=not behind_nat, **changes)
         hq_peers = [self.hq.config["public_addresses"][name]["address"].split("/")[0] for name in public_addresses]
-        self.connect(self.branch, "hq", hq_peers, prefixes["hq"], branch_auth,
+        self.connect(self.branch, "hq", hq_peers, prefixes["hq"], branch_auth, tuple(branch_public),
                      initiate=behind_nat or both_initiate, **mirrored(changes))
 
     def _add_narrow_link(self, mtu):
@@ -226,22 +236,27 @@ class SiteToSite(Lab):
         return far
 
     def _add_nat(self):
-        """branch at 198.18.1.2 behind 192.0.2.17, as on a home router."""
+        """The branch behind one address, as on a home router."""
         self.nat = self.namespace("nat")
-        self.nat.sysctl("net.ipv4.ip_forward", 1)
+        if self.outside == "ipv6":
+            self.nat.enable_ipv6()
+        self.nat.forward()
+        public, router = OUTSIDE[self.outside]["branch"]
+        self.nat_address, length = public.split("/")
         cable(self.nat, "outside", self.wan, "nat")
-        self.nat.address("outside", "192.0.2.17/28")
-        self.wan.address("nat", "192.0.2.30/28")
-        self.add_public(self.branch, "a", "wan0", self.nat, "inside", "198.18.1.2/24", "198.18.1.1")
-        self.nat.ip("route", "add", "default", "via", "192.0.2.30")
+        self.nat.address("outside", public)
+        self.wan.address("nat", f"{router}/{length}")
+        self.add_public(self.branch, "a", "wan0", self.nat, "inside", *BEHIND_NAT[self.outside])
+        self.nat.ip("route", "add", "default", "via", router)
         self.map_nat(20000)
 
     def map_nat(self, first_port):
         """Maps the branch's ports to those from first_port on, forgetting every mapping made before."""
         self.nat.run("nft", "flush", "ruleset")
-        self.nat.nft("table ip nat {\n chain out {\n  type nat hook postrouting priority 100;\n"
-                     f"  oifname outside ip protocol udp snat to 192.0.2.17:{first_port}-{first_port + 99}\n"
-                     "  oifname outside snat to 192.0.2.17\n }\n}\n")
+        table, written = ("ip6", f"[{self.nat_address}]") if self.outside == "ipv6" else ("ip", self.nat_address)
+        self.nat.nft(f"table {table} nat {{\n chain out {{\n  type nat hook postrouting priority 100;\n"
+                     f"  oifname outside meta l4proto udp snat to {written}:{first_port}-{first_port + 99}\n"
+                     f"  oifname outside snat to {self.nat_address}\n }}\n}}\n")
         self.nat.run("conntrack", "-F")
 
     def start(self):
