@@ -177,28 +177,35 @@ void LatencyRig::prepare() {
   while (!user_->done())
     poll();
   make_frames();
-  rte_mempool* pool = take(pools_->of_socket(static_cast<int>(rte_socket_id())));
-  lan_.attach(world_->ports.at(kLanPort)->device, pool);
-  wan_.attach(world_->ports.at(kWanPort)->device, pool);
+  pool_ = take(pools_->of_socket(static_cast<int>(rte_socket_id())));
+  lan_.attach(world_->ports.at(kLanPort)->device, pool_);
+  wan_.attach(world_->ports.at(kWanPort)->device, pool_);
 }
 
 // The sites take turns, so that packets in sequence are of different SAs.
 void LatencyRig::make_frames() {
-  const api::Mac lan_mac = mac_of(*world_->ports.at(kLanPort)), wan_mac = mac_of(*world_->ports.at(kWanPort));
+  const api::Mac lan_mac = mac_of(*world_->ports.at(kLanPort));
+  wan_mac_ = mac_of(*world_->ports.at(kWanPort));
   EspSealer sealer;
   for (uint32_t round = 0; round < kFramesPerSite; ++round)
     for (uint32_t site = 0; site < options_.traffic_sites; ++site) {
       lan_frames_.push_back(lan_frame(lan_mac, site, options_.inner_bytes));
       wan_frames_.push_back(
-          sealer.wan_frame(options_.gateway, wan_mac, first_pair(site), round + 1, options_.inner_bytes));
+          sealer.wan_frame(options_.gateway, wan_mac_, first_pair(site), round + 1, options_.inner_bytes));
     }
 }
 
 uint64_t LatencyRig::drops() const {
   uint64_t sum = 0;
+  for (uint32_t reason = 0; reason < api::kDropReasonCount; ++reason)
+    sum += drops(static_cast<api::DropReason>(reason));
+  return sum;
+}
+
+uint64_t LatencyRig::drops(api::DropReason reason) const {
+  uint64_t sum = 0;
   for (uint32_t thread = 0; thread < state_->header().workers; ++thread)
-    for (const api::Counter& counter : state_->workers()[thread].drops)
-      sum += counter.load(std::memory_order_relaxed);
+    sum += state_->workers()[thread].drops[static_cast<size_t>(reason)].load(std::memory_order_relaxed);
   return sum;
 }
 

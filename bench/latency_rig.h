@@ -84,7 +84,10 @@ class LatencyRig {
   ApiUser& user() { return *user_; }
   const std::vector<Frame>& lan_frames() const { return lan_frames_; }
   const std::vector<Frame>& wan_frames() const { return wan_frames_; }
+  const api::Mac& wan_mac() const { return wan_mac_; }
+  rte_mempool* pool() const { return pool_; }
   uint64_t drops() const;  // of all reasons
+  uint64_t drops(api::DropReason reason) const;
   RunClock& clock() { return clock_; }
 
  private:
@@ -106,6 +109,8 @@ class LatencyRig {
   RunClock clock_{options_.stalls, options_.jump_tsc()};
   ScheduledPort lan_{clock_}, wan_{clock_};
   std::vector<Frame> lan_frames_, wan_frames_;
+  api::Mac wan_mac_{};
+  rte_mempool* pool_ = nullptr;  // of all packets
   std::exception_ptr failure_;
   int end_fd_ = -1;  // readable: the manager is to return
 };

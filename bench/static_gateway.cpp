@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bench/static_gateway.h"
 
+#include <algorithm>
+
 #include "bench/api_objects.h"
 
 namespace sallyport::bench {
@@ -65,6 +67,11 @@ void install_ports(ApiClient& client, const StaticGateway& gateway) {
   set_text(vrf.name, "bench");
   client.submit(vrf);
   set_port(client, kWanPort, 0, "wan0", gateway.wan_device, kWanAddress);
+  auto wan_ipv6 = make_message<api::SetAddress>(api::Type::kSetAddress);
+  wan_ipv6.port_id = kWanPort;
+  wan_ipv6.address.family = api::Family::kIpv6;
+  std::copy(kWanIpv6.begin(), kWanIpv6.end(), wan_ipv6.address.bytes.begin());
+  client.submit(wan_ipv6);
   set_port(client, kLanPort, kVrf, "lan0", gateway.lan_device, kLanAddress);
   set_neighbour(client, kPeerNeighbour, kWanPort, kPeerAddress, kPeerMac);
   set_neighbour(client, kHostNeighbour, kLanPort, kHostAddress, kHostMac);

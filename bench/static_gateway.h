@@ -7,6 +7,7 @@
 // Site i: tunnel i, group i + 1, route 198.18.0.0 + i / 32. Both SAs have the slot i + 1 and the same SPI.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -39,6 +40,8 @@ inline constexpr uint32_t kPeerNeighbour = 1, kHostNeighbour = 2, kHostGroup = 0
 inline constexpr uint32_t kWanAddress = 0xc0000201, kPeerAddress = 0xc0000202;       // 192.0.2.1, .2
 inline constexpr uint32_t kLanAddress = 0xc6336401, kHostAddress = 0xc6336402;       // 198.51.100.1, .2
 inline constexpr uint32_t kHostPrefix = 0xc6336400, kFirstSiteAddress = 0xc6120000;  // /24; 198.18.0.0
+inline constexpr std::array<uint8_t, 16> kWanIpv6 = {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0,
+                                                     0,    0,    0,    0,    0, 0, 0, 1};
 inline constexpr api::Mac kPeerMac = {2, 0, 0, 0, 0, 2}, kHostMac = {2, 0, 0, 0, 0, 3};
 
 // The tunnel, group and route number of a site.
