@@ -194,6 +194,29 @@ TEST_F(Ipv6TunnelTest, FragmentsThatOverlapMakeNoPacket) {
   EXPECT_EQ(a.gateway.sent(kLanPort).size(), 1u);
 }
 
+// RFC 6935 lets a tunnel send none; whatever one says, the ICV is what protects the packet.
+TEST_F(Ipv6TunnelTest, TakesAnyUdpChecksum) {
+  DualA a(Family::kIpv6, {.encap = true});
+  a.add_sas();
+  uint64_t sequence = 0;
+  const Bytes inner = ipv6_of_size(100, {.source = kHostB6, .destination = kHostA6});
+  Bytes right = seal(a.inbound, ++sequence, inner);
+  put16(right, 46, 0);
+  const uint32_t computed = checksum6(right, 17);
+  ASSERT_NE(computed, 0u);
+  put16(right, 46, computed);
+  ASSERT_EQ(checksum6(right, 17), 0u);
+  a.from_outside(right);
+  for (const uint16_t checksum : {0x0000, 0x0001, 0x1234, 0xffff}) {
+    Bytes packet = seal(a.inbound, ++sequence, inner);
+    put16(packet, 46, checksum);
+    a.from_outside(packet);
+  }
+  a.gateway.poll();
+  EXPECT_EQ(a.gateway.sent(kLanPort).size(), sequence);
+  EXPECT_EQ(a.gateway.all_drops(), 0u);
+}
+
 TEST_F(Ipv6TunnelTest, TakesEspBehindExtensionHeaders) {
   DualA a;
   a.add_sas();

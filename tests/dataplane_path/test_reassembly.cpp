@@ -14,7 +14,8 @@ using api::DropReason;
 using api::Family;
 
 constexpr uint16_t kMore = 0x2000;
-constexpr uint32_t kFloodIds = 0x8000;  // from here on; good packets have the ids below
+constexpr uint32_t kOneSource = 0xc000024d;  // 192.0.2.77
+constexpr uint32_t kFloodIds = 0x8000;       // from here on; good packets have the ids below
 
 enum class From : uint8_t { kStrangers, kOneStranger, kPeer };
 
@@ -48,7 +49,7 @@ class Flood {
  private:
   Bytes ipv4_fragment(uint32_t id, uint32_t offset, bool more) {
     const uint32_t source = kind_.from == From::kPeer          ? kPublicB
-                            : kind_.from == From::kOneStranger ? 0xcb007101
+                            : kind_.from == From::kOneStranger ? kOneSource
                                                                : static_cast<uint32_t>(random_());
     const auto flags = static_cast<uint16_t>(offset / 8 | (more ? kMore : 0));
     return ipv4(Bytes(64), {source, kPublicA, 50, 0, 64, static_cast<uint16_t>(id), flags});
@@ -159,7 +160,7 @@ TEST_F(ReassemblerTest, ASourceThatFloodsReachesOnlyItsPart) {
   for (uint32_t i = 0; i < kSources; ++i)
     EXPECT_EQ(add(0xc6120000 + i, 1, false).given_up, 0u);
   for (uint32_t id = 0; id < 10'000; ++id)
-    given_up += add(0xcb007101, id, false).given_up;
+    given_up += add(kOneSource, id, false).given_up;
   EXPECT_LE(held(), kSources + Reassembler::kMaxPartFragments);
   EXPECT_EQ(held() + given_up, kSources + 10'000);
   for (uint32_t i = 0; i < kSources; ++i) {

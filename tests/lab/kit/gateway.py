@@ -131,18 +131,21 @@ class Gateway:
         return time.monotonic() - started
 
     def plug_tap(self, port):
-        """Makes a TAP of the dataplane's own a port; bridge_tap joins it to the device v-PORT. It passes IP fragments as they
+        """Makes a TAP of the dataplane's own a port; bridge_taps joins it to the device v-PORT. It passes IP fragments as they
         are, which the af_packet cables don't: their kernel side puts fragments together to choose a queue."""
         number = len(self.config["ports"])
         self.config["ports"][port] = {"device": f"net_tap{number},iface=t-{port}"}
 
-    def bridge_tap(self, port):
-        """Once the gateway runs. The TAP has the port's MAC, which the bridge must not take for its own."""
-        self.namespace.ip("link", "set", f"t-{port}", "address", "02:00:00:00:00:01")
-        self.namespace.ip("link", "add", f"br-{port}", "type", "bridge")
-        for device in (f"t-{port}", f"v-{port}"):
-            self.namespace.ip("link", "set", device, "master", f"br-{port}")
-        self.namespace.ip("link", "set", f"br-{port}", "up")
+    def bridge_taps(self):
+        """Once the gateway runs. A TAP has its port's MAC, which the bridge must not take for its own, nor may the bridge answer for
+        the address of a public port's mirror."""
+        for port in [name for name, section in self.config["ports"].items() if section["device"].startswith("net_tap")]:
+            self.namespace.ip("link", "set", f"t-{port}", "address", "02:00:00:00:00:01")
+            self.namespace.ip("link", "add", f"br-{port}", "type", "bridge")
+            for device in (f"t-{port}", f"v-{port}"):
+                self.namespace.ip("link", "set", device, "master", f"br-{port}")
+            self.namespace.sysctl(f"net.ipv4.conf.br-{port}.arp_ignore", 1)
+            self.namespace.ip("link", "set", f"br-{port}", "up")
 
     def plug(self, port, mtu=1500):
         """Makes the namespace's device v-PORT a port: the dataplane takes its frames, the kernel gets none of them."""

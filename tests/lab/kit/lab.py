@@ -81,6 +81,7 @@ class Lab:
     def __init__(self, logs=None):
         """logs: where the directory with configs, captures and logs goes at the end; without it all of it is removed."""
         self.prefix = f"sl{os.getpid()}{next(Lab.letters)}-"
+        self.wan_taps = False
         self.logs = logs
         self.namespaces = {}
         self.gateways = {}
@@ -141,7 +142,7 @@ class Lab:
     def add_public(self, gateway, public_address, port, router, router_port, address, next_hop, mtu=1500):
         """Cables a gateway's public port to a router; both addresses carry their prefix length in `address`."""
         cable(gateway.namespace, f"v-{port}", router, router_port)
-        gateway.plug(port, mtu)
+        gateway.plug_tap(port) if self.wan_taps else gateway.plug(port, mtu)
         self.add_public_address(gateway, public_address, port, router, router_port, address, next_hop)
 
     def add_public_address(self, gateway, public_address, port, router, router_port, address, next_hop):
@@ -182,9 +183,10 @@ class SiteToSite(Lab):
     another family, hq's second public address is of it, and the branch has one more of it on its port."""
 
     def __init__(self, logs=None, public_addresses=("a",), behind_nat=False, psk=False, both_initiate=False, wan_mtu=1500,
-                 lan_taps=False, outside="ipv4", outside_b=None, inside=("ipv4",), lans=1, **changes):
+                 lan_taps=False, wan_taps=False, outside="ipv4", outside_b=None, inside=("ipv4",), lans=1, **changes):
         super().__init__(logs)
-        self.lan_taps, self.outside, self.outside_b = lan_taps, outside, outside_b or outside
+        self.lan_taps, self.wan_taps = lan_taps, wan_taps
+        self.outside, self.outside_b = outside, outside_b or outside
         self.lans = {site: [Lan(family, number, lan) for family in inside for lan in range(lans)]
                      for number, site in ((1, "hq"), (2, "branch"))}
         try:
@@ -262,9 +264,8 @@ class SiteToSite(Lab):
     def start(self):
         self.hq.start()
         self.branch.start()
-        if self.lan_taps:
-            self.hq.bridge_tap("lan0")
-            self.branch.bridge_tap("lan0")
+        for gateway in (self.hq, self.branch):
+            gateway.bridge_taps()
         return self
 
     def up(self):
