@@ -202,8 +202,8 @@ struct GroupMember {
 };
 
 // Of the members that are live (up, of a weight above 0, and healthy where they are tunnels) those of the
-// lowest rank carry, and share the flows by weight. Where all that are up are unhealthy, health does not
-// count.
+// lowest rank carry, and share the flows by weight. Where none that is up is healthy those that are only held
+// (kHold) count as healthy; where there is none of those either, health does not count.
 enum class MemberChoice : uint8_t {
   kByFlow = 0,
   kByPolicy = 1,  // so for each policy: the first one, in the order of the members, within whose outbound
@@ -420,6 +420,7 @@ enum class HealthCause : uint8_t {
   kHold = 4,     // nothing is wrong any more, but not for long enough
 };
 
+// Of a tunnel that is its own path, and so of all that have it as theirs.
 struct HealthChanged {
   Header header;
   uint32_t tunnel_id;
