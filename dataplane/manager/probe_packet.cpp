@@ -31,7 +31,7 @@ static_assert(sizeof(Echo) == 24 && sizeof(rte_ipv6_hdr) + sizeof(Echo) == kMaxP
 Echo echo_of(const ProbePacket& probe, uint8_t type) {
   Echo echo{};
   echo.type = type;
-  echo.identifier_be = rte_cpu_to_be_16(static_cast<uint16_t>(probe.tunnel_id));
+  echo.identifier_be = rte_cpu_to_be_16(probe.identifier);
   echo.sequence_be = rte_cpu_to_be_16(probe.sequence);
   echo.mark_be = rte_cpu_to_be_32(kDataMark);
   echo.tunnel_id_be = rte_cpu_to_be_32(probe.tunnel_id);
@@ -82,6 +82,7 @@ std::optional<ProbePacket> read_echo(std::span<const uint8_t> message, uint8_t r
     return std::nullopt;
   ProbePacket probe;
   probe.kind = echo.type == request ? ProbePacket::Kind::kRequest : ProbePacket::Kind::kAnswer;
+  probe.identifier = rte_be_to_cpu_16(echo.identifier_be);
   probe.sequence = rte_be_to_cpu_16(echo.sequence_be);
   probe.tunnel_id = rte_be_to_cpu_32(echo.tunnel_id_be);
   probe.nonce = echo.nonce;

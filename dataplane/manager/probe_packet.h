@@ -20,7 +20,7 @@ struct ProbePacket {
   api::Address source, target;  // of one family
   enum class Kind : uint8_t { kRequest, kAnswer } kind = Kind::kRequest;
   uint8_t hops = kEchoProbeHops;  // TTL or hop limit
-  uint16_t sequence = 0;
+  uint16_t identifier = 0, sequence = 0;
   uint32_t tunnel_id = 0;  // the asker's number for it
   uint64_t nonce = 0;
 };

@@ -118,6 +118,7 @@ void Probes::send(uint32_t id, Entry& entry, const OutboundSa& sa, uint64_t now_
   }
   probe.sequence = entry.sequence++;
   probe.tunnel_id = id;
+  probe.identifier = static_cast<uint16_t>(id);  // so that NATs and logs tell them apart
   probe.nonce = entry.nonces[probe.sequence % kRemembered] = nonces_.next();
   if (entry.answered_ns == 0) entry.answered_ns = now_ns;
   entry.answered = false;

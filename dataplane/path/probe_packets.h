@@ -5,6 +5,8 @@
 // decrypted. The manager thread sends and answers them. Worker thread.
 #pragma once
 
+#include <cstring>
+
 #include "dataplane/fib/fib.h"
 #include "dataplane/path/context.h"
 
@@ -22,6 +24,11 @@ inline constexpr uint8_t kProbePrefixLength = 30;
 inline constexpr uint32_t kProbeGroup = kMaxGroupId;
 
 inline bool is_probe_address(const Ipv6Address& address) {
+  uint64_t prefix, its_prefix;  // one comparison for nearly all
+  std::memcpy(&prefix, address.data(), sizeof prefix);
+  std::memcpy(&its_prefix, kProbeTargetIpv6.data(), sizeof its_prefix);
+  if (prefix != its_prefix) [[likely]]
+    return false;
   return address == kProbeSourceIpv6 || address == kProbeTargetIpv6;
 }
 

@@ -36,7 +36,6 @@ class ProbesTest : public testing::Test {
     world_.ports.publish(kPort, &port_);
     world_.neighbours.publish(kNextHop, &neighbour_);
     world_.vrfs.publish(kVrf, &vrf_);
-    context_.pools.of_socket(-1);
   }
   ~ProbesTest() override { std::filesystem::remove(state_path()); }
 
@@ -182,11 +181,12 @@ TEST_F(ProbesTest, WhatAStallMayHaveCostIsNotMissed) {
   install(0);
   pass(500, 5);
   for (int stall = 0; stall < 3; ++stall) {
+    const unsigned before = sent_[0];
+    while (sent_[0] == before)
+      pass(1, 0);  // nobody answers this one
     now_ns_ += 10'000 * kMs;
-    due_.clear();
-    pass(1, 0);
-    EXPECT_EQ(unhealthy_ns_, 0u);
     pass(kIntervalMs / 2, 5);
+    EXPECT_EQ(unhealthy_ns_, 0u);
   }
   pass(kIntervalMs, 5);
   EXPECT_EQ(unhealthy_ns_, 0u);
