@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/probes.h"
 
-#include <netinet/in.h>
-
 #include <algorithm>
 
 #include "control/addresses.h"
@@ -26,9 +24,8 @@ bool is_shared(const Gateway& gateway, const Connection& connection, const Tunne
 }
 
 bool covers(const std::vector<TrafficSelector>& selectors, const IpAddress& address) {
-  const uint8_t icmp = address.is_v4() ? uint8_t{IPPROTO_ICMP} : uint8_t{IPPROTO_ICMPV6};
   return std::any_of(selectors.begin(), selectors.end(), [&](const TrafficSelector& one) {
-    return one.prefix.contains(address) && (one.protocol == 0 || one.protocol == icmp) && one.port == 0;
+    return one.prefix.contains(address) && one.protocol == 0;
   });
 }
 

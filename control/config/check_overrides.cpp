@@ -62,12 +62,13 @@ bool has_address(const VirtualNetwork& network, IpVersion version) {
 
 void check_target(Reader& reader, const VirtualNetwork* network, const Connection& connection,
                   const std::string& path, const IpAddress& target, const TunnelOverride* own) {
-  const bool is_selected = connection.route_based() ||
-                           std::any_of(connection.selectors.begin(), connection.selectors.end(),
-                                       [&](const Selector& one) { return one.remote.contains(target); });
+  const bool is_selected =
+      connection.route_based() ||
+      std::any_of(connection.selectors.begin(), connection.selectors.end(),
+                  [&](const Selector& one) { return one.remote.contains(target) && one.protocol == 0; });
   if (!is_selected) {
-    reader.error_at(path, target.to_string() + " is outside the remote selectors of the connection",
-                    "ask an address that the tunnel leads to");
+    reader.error_at(path, target.to_string() + " is in no remote selector that lets ICMP through",
+                    "ask an address that the tunnel leads to, within a selector without protocol");
   }
   const bool has_inside =
       own != nullptr && own->inside_local && own->inside_local->address.version == target.version;
