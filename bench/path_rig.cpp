@@ -116,7 +116,7 @@ PathRig::PathRig(const RigOptions& options, rte_mempool* pool)
   // The host behind the LAN port: the peer's many, or ours.
   const bool many_hosts = options.is_peer;
   groups_[kHostGroup] = std::make_unique<NextHopGroup>(
-      kHostGroup, kVrf, std::array{api::GroupMember{api::MemberKind::kNeighbour, 1, 1, kHostNeighbour}});
+      kHostGroup, kVrf, std::array{api::GroupMember{api::MemberKind::kNeighbour, 1, 1, kHostNeighbour}}, 1);
   world_.groups.publish(kHostGroup, groups_[kHostGroup].get());
   if (vrf_.fib4->add(many_hosts ? kFirstRemote : kLanPrefix, many_hosts ? 15 : 24, kHostGroup) !=
       FibResult::kDone)
@@ -207,7 +207,7 @@ void PathRig::add_sa(uint32_t index) {
   world_.outbound_sas.publish(index + 1, sa->outbound.get());
   const uint32_t group = index + kFirstTunnelGroup;
   groups_[group] = std::make_unique<NextHopGroup>(
-      group, kVrf, std::array{api::GroupMember{api::MemberKind::kTunnel, 1, 1, index}});
+      group, kVrf, std::array{api::GroupMember{api::MemberKind::kTunnel, 1, 1, index}}, 1);
   world_.groups.publish(group, groups_[group].get());
   if (!options_.is_peer && vrf_.fib4->add(kFirstRemote + index, 32, group) != FibResult::kDone)
     fail("no route");

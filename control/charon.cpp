@@ -124,7 +124,7 @@ vici::Done Charon::report(const std::string& name) {
 }
 
 void Charon::load_credentials(const std::string& name, const CharonLoad& wanted) {
-  auto credentials = read_credentials(wanted.connection.auth);
+  auto credentials = read_credentials(auth_of(wanted.connection, wanted.tunnel));
   if (!credentials) {
     if (on_load_failed) on_load_failed(name, credentials.error());
     return;
@@ -146,7 +146,7 @@ void Charon::load(const std::string& name, const CharonLoad& wanted) {
   load_credentials(name, wanted);
   vici::ConnectionConfig config = charon_connection(wanted.connection, wanted.tunnel);
   if (!wanted.connection.auth.is_psk()) {
-    if (auto credentials = read_credentials(wanted.connection.auth)) {
+    if (auto credentials = read_credentials(auth_of(wanted.connection, wanted.tunnel))) {
       config.local.front().certs = {credentials->certificate};
       config.remote.front().cacerts = {credentials->ca};
     }

@@ -15,12 +15,14 @@ std::chrono::seconds seconds(Duration duration) {
 }
 
 std::string local_id(const Connection& connection, const TunnelPlan& tunnel) {
+  if (!tunnel.own.local_id.empty()) return tunnel.own.local_id;
   const auto own = connection.ike.local_ids.find(tunnel.public_address);
   if (own != connection.ike.local_ids.end()) return own->second;
   return connection.ike.local_id.empty() ? tunnel.local.to_string() : connection.ike.local_id;
 }
 
 std::string remote_id(const Connection& connection, const TunnelPlan& tunnel) {
+  if (!tunnel.own.remote_id.empty()) return tunnel.own.remote_id;
   return connection.ike.remote_id.empty() ? tunnel.remote.to_string() : connection.ike.remote_id;
 }
 
@@ -73,6 +75,12 @@ Result<std::string> read_file(const std::string& path) {
 Credentials::~Credentials() {
   for (std::string* secret : {&psk, &key})
     explicit_bzero(secret->data(), secret->capacity());
+}
+
+Auth auth_of(const Connection& connection, const TunnelPlan& tunnel) {
+  Auth auth = connection.auth;
+  if (auth.is_psk() && !tunnel.own.psk_file.empty()) auth.psk_file = tunnel.own.psk_file;
+  return auth;
 }
 
 std::vector<std::string> identities(const Connection& connection, const TunnelPlan& tunnel) {

@@ -29,6 +29,9 @@ struct Credentials {
 };
 [[nodiscard]] Result<Credentials> read_credentials(const Auth& auth);
 
+// The connection's, with what the tunnel has of its own.
+[[nodiscard]] Auth auth_of(const Connection& connection, const TunnelPlan& tunnel);
+
 // The identities that a shared secret of this tunnel is for.
 [[nodiscard]] std::vector<std::string> identities(const Connection& connection, const TunnelPlan& tunnel);
 

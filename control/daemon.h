@@ -100,12 +100,23 @@ class Daemon {
   void rebuild_connections(std::set<std::string>& used_groups);
   void rebuild_network(const VirtualNetwork& network, std::set<std::string>& used_groups,
                        std::set<std::string>& used_neighbours);
-  [[nodiscard]] api::SetTunnel tunnel_message(const TunnelPlan& plan, const ChildPlan& child,
-                                              uint32_t neighbour_id);
-  [[nodiscard]] std::vector<Candidate> candidates_of(const Connection& connection, size_t child);
+  [[nodiscard]] api::SetTunnel tunnel_message(const TunnelPlan& plan, size_t child, uint32_t neighbour_id);
+  void add_members(api::SetGroup& group, const TunnelPlan& plan, const std::vector<size_t>& children);
   [[nodiscard]] api::SetGroup group_of(const Connection& connection, const ChildGroup& children);
+  // The group of one tunnel alone.
+  [[nodiscard]] api::SetGroup group_of(const TunnelPlan& plan);
   [[nodiscard]] std::string port_key(const std::string& port) const;
   [[nodiscard]] std::optional<uint32_t> port_id(const std::string& port) const;
+  // health (daemon_health.cpp)
+  void on_health(const api::HealthChanged& event);
+  void on_group(const api::GroupChanged& event);
+  void learn_carrying(const api::SetGroup& group);
+  // Tunnels of the dataplane that carry traffic of their connection.
+  [[nodiscard]] std::set<uint32_t> carriers() const;
+  [[nodiscard]] bool is_among(const TunnelPlan& plan, const std::set<uint32_t>& tunnels) const;
+  [[nodiscard]] api::HealthCause health_of(const TunnelPlan& plan) const;
+  // Why it isn't healthy, in words.
+  [[nodiscard]] std::string health_text(const TunnelPlan& plan, api::HealthCause cause) const;
   // tunnels (daemon_tunnels.cpp)
   void plan_tunnels();
   // Of one of its CHILD_SAs; nothing when the configuration has none of that name.
@@ -123,7 +134,7 @@ class Daemon {
   void save_state();
   [[nodiscard]] std::optional<OperatorError> unknown(const std::string& connection) const;
   [[nodiscard]] std::optional<MonotonicTime> last_inbound_of(const TunnelPlan& plan) const;
-  [[nodiscard]] nlohmann::json tunnel_view(const TunnelPlan& plan) const;
+  [[nodiscard]] nlohmann::json tunnel_view(const TunnelPlan& plan, bool carries) const;
 
   asio::io_context& io_;
   DaemonOptions options_;
@@ -154,6 +165,11 @@ class Daemon {
   std::map<std::string, TunnelLiveness> tunnels_;
   std::set<uint32_t> retired_;                // IKE_SAs that charon was asked to end
   std::map<std::string, uint32_t> path_mtu_;  // by tunnel, as the dataplane last said
+  // As the dataplane last said, by its tunnel; those that are not there are healthy.
+  std::map<uint32_t, api::HealthCause> unhealthy_;
+  // By next-hop group of a connection: its members, in their order, and those of them that carry.
+  std::map<uint32_t, std::vector<uint32_t>> members_;
+  std::map<uint32_t, std::set<uint32_t>> carrying_;
 };
 
 }  // namespace sallyport::control

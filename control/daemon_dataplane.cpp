@@ -63,14 +63,19 @@ void Daemon::adopt(const Inventory& inventory) {
                           neighbour.neighbour_id);
   }
   path_mtu_.clear();
+  unhealthy_.clear();
+  members_.clear();
+  carrying_.clear();
   for (const Bytes& item : inventory.items.at(api::Type::kSetTunnel)) {
     const auto tunnel = message_cast<api::SetTunnel>(item);
     ids_.tunnels.adopt(name_of(tunnel.name), tunnel.tunnel_id);
     path_mtu_[name_of(tunnel.name)] = tunnel.path_mtu_bytes;
+    if (tunnel.unhealthy != 0) unhealthy_[tunnel.tunnel_id] = static_cast<api::HealthCause>(tunnel.unhealthy);
   }
   for (const Bytes& item : inventory.items.at(api::Type::kSetGroup)) {
     const auto group = message_cast<api::SetGroup>(item);
     ids_.groups.adopt(name_of(group.name), group.group_id);
+    learn_carrying(group);
   }
   for (const Stage stage : kStages)
     tables_.learn(stage, inventory.items.at(set_type(stage)));
@@ -210,6 +215,10 @@ void Daemon::on_dataplane_event(const api::Header& header, std::span<const uint8
       events_.add("tunnel", tunnel, fmt::format("path MTU is {}", event.path_mtu_bytes));
       return;
     }
+    case api::Type::kHealthChanged:
+      return on_health(message_cast<api::HealthChanged>(bytes));
+    case api::Type::kGroupChanged:
+      return on_group(message_cast<api::GroupChanged>(bytes));
     default:
       feed_.on_dataplane_event(header, bytes);
   }

@@ -4,14 +4,18 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "control/addresses.h"
 #include "control/daemon.h"
 #include "control/ecmp.h"
+#include "control/probes.h"
 #include "control/routes.h"
 
 namespace sallyport::control {
 namespace {
+
+constexpr uint32_t kHoldMs = 3000;  // that a tunnel has to be without fault before it carries again
 
 api::DfPolicy df_policy(Df df) {
   switch (df) {
@@ -120,68 +124,110 @@ void Daemon::rebuild_public(std::set<std::string>& used_neighbours) {
     }
     if (used_neighbours.insert(neighbour).second) objects.push_back(table_object(hop));
 
-    for (const ChildPlan& child : plan.children) {
+    for (size_t child = 0; child < plan.children.size(); ++child) {
       const api::SetTunnel tunnel = tunnel_message(plan, child, hop.neighbour_id);
       objects.push_back(table_object(tunnel));
       used_tunnels.insert(name_of(tunnel.name));
     }
   }
   ids_.tunnels.release_all_but(used_tunnels);
+  std::erase_if(unhealthy_, [&](const auto& entry) { return ids_.tunnels.name_of(entry.first).empty(); });
   std::erase_if(path_mtu_, [&](const auto& entry) { return !used_tunnels.contains(entry.first); });
   tables_.replace("public", std::move(objects));
 }
 
-api::SetTunnel Daemon::tunnel_message(const TunnelPlan& plan, const ChildPlan& child, uint32_t neighbour_id) {
+api::SetTunnel Daemon::tunnel_message(const TunnelPlan& plan, size_t child, uint32_t neighbour_id) {
   const Connection& connection = gateway_.connections.at(plan.connection);
-  const std::string name = bounded_name(child.name);
+  const auto id_of = [&](size_t index) {
+    return ids_.tunnels.id_of(bounded_name(plan.children[index].name));
+  };
   api::SetTunnel tunnel{};
-  tunnel.tunnel_id = ids_.tunnels.id_of(name);
+  tunnel.tunnel_id = id_of(child);
   tunnel.vrf_id = ids_.vrfs.id_of(plan.virtual_network);
   tunnel.neighbour_id = neighbour_id;
   tunnel.df = df_policy(connection.esp.df);
   tunnel.dscp_policy = connection.esp.dscp ? api::DscpPolicy::kSet : api::DscpPolicy::kCopy;
   tunnel.dscp = connection.esp.dscp.value_or(0);
   tunnel.mss_clamp = connection.esp.mss_clamp ? 1 : 0;
-  set_name(tunnel.name, name);
+  set_name(tunnel.name, bounded_name(plan.children[child].name));
+  // The CHILD_SAs of an IKE connection live and die together: one of them is watched.
+  const auto probe = probe_of(gateway_, plan);
+  const size_t watched = probe ? probe->child : 0;
+  tunnel.path_tunnel_id = id_of(watched);
+  tunnel.hold_ms = kHoldMs;
+  if (child != watched) return tunnel;
+  const auto liveness = tunnels_.find(plan.name);
+  tunnel.suspect = liveness != tunnels_.end() && liveness->second.suspect() ? 1 : 0;
+  if (probe) tunnel.probe = probe->probe;
   return tunnel;
 }
 
-// The ways of one CHILD_SA to the site, one for each tunnel of the connection.
-std::vector<Candidate> Daemon::candidates_of(const Connection& connection, size_t child) {
-  std::vector<Candidate> candidates;
-  for (const TunnelPlan& plan : tunnels_of(gateway_, connection)) {
-    const auto tunnel = tunnels_.find(plan.name);
-    if (tunnel == tunnels_.end()) continue;
+void Daemon::add_members(api::SetGroup& group, const TunnelPlan& plan, const std::vector<size_t>& children) {
+  const auto tunnel = tunnels_.find(plan.name);
+  if (tunnel == tunnels_.end()) return;
+  const Connection& connection = gateway_.connections.at(plan.connection);
+  for (const size_t child : children) {
+    if (group.member_count == api::kMaxGroupMembers) return;
     const std::string& name = plan.children.at(child).name;
     const bool can_send = feed_.ledger().can_send(name, tunnel->second.state() == TunnelState::kUp);
-    candidates.push_back(
-        {ids_.tunnels.id_of(bounded_name(name)), plan.preference, can_send, tunnel->second.suspect(), 1});
+    group.members[group.member_count++] = group_member(
+        connection, plan, ids_.tunnels.id_of(bounded_name(name)), can_send, static_cast<uint16_t>(child));
   }
-  return candidates;
 }
 
 api::SetGroup Daemon::group_of(const Connection& connection, const ChildGroup& children) {
   api::SetGroup group{};
   group.group_id = ids_.groups.id_of(children.name);
   group.vrf_id = ids_.vrfs.id_of(connection.virtual_network);
+  group.preempt = connection.preempt ? 1 : 0;
   // One tunnel's CHILD_SAs differ by their selectors, several tunnels by nothing.
   if (children.children.size() > 1) group.choice = api::MemberChoice::kByPolicy;
   set_name(group.name, children.name);
+  const std::vector<TunnelPlan> plans = tunnels_of(gateway_, connection);
+  // Policies in the order of the file, and of each all the tunnels.
   for (const size_t child : children.children) {
-    for (const api::GroupMember& member : offer_members(candidates_of(connection, child)))
-      group.members[group.member_count++] = member;
+    for (const TunnelPlan& plan : plans)
+      add_members(group, plan, {child});
   }
+  return group;
+}
+
+api::SetGroup Daemon::group_of(const TunnelPlan& plan) {
+  const std::string name = bounded_name("tunnel/" + plan.name);
+  api::SetGroup group{};
+  group.group_id = ids_.groups.id_of(name);
+  group.vrf_id = ids_.vrfs.id_of(plan.virtual_network);
+  if (plan.children.size() > 1) group.choice = api::MemberChoice::kByPolicy;
+  set_name(group.name, name);
+  std::vector<size_t> children(plan.children.size());
+  std::iota(children.begin(), children.end(), size_t{0});
+  add_members(group, plan, children);
   return group;
 }
 
 void Daemon::rebuild_connections(std::set<std::string>& used_groups) {
   std::vector<TableObject> objects;
+  const auto add = [&](const api::SetGroup& group) {
+    auto& members = members_[group.group_id];
+    members.clear();
+    for (uint32_t i = 0; i < group.member_count; ++i)
+      members.push_back(group.members[i].id);
+    objects.push_back(table_object(group));
+    used_groups.insert(name_of(group.name));
+  };
   for (const auto& [name, connection] : gateway_.connections) {
-    for (const ChildGroup& children : child_groups(gateway_, connection)) {
-      objects.push_back(table_object(group_of(connection, children)));
-      used_groups.insert(children.name);
-    }
+    for (const ChildGroup& children : child_groups(gateway_, connection))
+      add(group_of(connection, children));
   }
+  for (const auto& [name, plan] : plans_) {
+    if (plan.own.inside_remote) add(group_of(plan));
+  }
+  std::set<uint32_t> ids;
+  for (const TableObject& object : objects)
+    ids.insert(message_cast<api::SetGroup>(object.message).group_id);
+  const auto is_gone = [&](const auto& entry) { return !ids.contains(entry.first); };
+  std::erase_if(members_, is_gone);
+  std::erase_if(carrying_, is_gone);
   tables_.replace("connections", std::move(objects));
 }
 
@@ -204,6 +250,15 @@ void Daemon::rebuild_network(const VirtualNetwork& network, std::set<std::string
       for (const IpPrefix& prefix : children.prefixes)
         tunnel_routes.emplace(prefix, inside_next_hop(prefix.address.version, group.group_id));
     }
+  }
+  for (const auto& [name, tunnel] : plans_) {
+    if (tunnel.virtual_network != network.name || !tunnel.own.inside_remote) continue;
+    const IpAddress& inside = *tunnel.own.inside_remote;
+    const api::SetGroup group = group_of(tunnel);
+    const IpAddress next_hop = inside_next_hop(inside.version, group.group_id);
+    plan.tunnel_next_hops[next_hop] = name_of(group.name);
+    plan.tunnel_groups[name_of(group.name)] = group;
+    tunnel_routes.emplace(IpPrefix{inside, inside.max_prefix_length()}, next_hop);
   }
   // Told back by netlink, which brings us here again.
   networks_.sync_tunnel_routes(network.name, tunnel_routes);

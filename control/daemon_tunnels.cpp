@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "control/charon_config.h"
 #include "control/daemon.h"
 
 namespace sallyport::control {
@@ -12,6 +13,25 @@ namespace {
 
 MonotonicTime now() {
   return std::chrono::steady_clock::now();
+}
+
+// Without what the dataplane alone is told: a change of that is no reason to negotiate anew.
+Connection as_charon_sees(Connection connection) {
+  connection.mode = {};
+  connection.preempt = true;
+  connection.weights.clear();
+  connection.probe.reset();
+  connection.tunnels.clear();
+  return connection;
+}
+TunnelPlan as_charon_sees(TunnelPlan plan) {
+  plan.preference = 0;
+  plan.weight = 1;
+  plan.own.inside_local.reset();
+  plan.own.inside_remote.reset();
+  plan.own.probe.reset();
+  plan.own.weight.reset();
+  return plan;
 }
 
 }  // namespace
@@ -65,7 +85,8 @@ void Daemon::load_charon(const std::set<std::string>& renew) {
   for (const auto& [name, plan] : plans_) {
     const Connection& connection = gateway_.connections.at(plan.connection);
     if (state_.held_down.contains(plan.connection)) continue;  // the peer must not bring it up either
-    loads[name] = {connection, plan, credentials_hash(connection.auth)};
+    loads[name] = {as_charon_sees(connection), as_charon_sees(plan),
+                   credentials_hash(auth_of(connection, plan))};
   }
   for (const std::string& name : charon_.want(std::move(loads))) {
     const std::string& connection = plans_.at(name).connection;

@@ -57,6 +57,22 @@ const char* kind_of(api::MemberKind kind) {
   return "drop";
 }
 
+const char* health_name(api::HealthCause cause) {
+  switch (cause) {
+    case api::HealthCause::kLink:
+      return "link";
+    case api::HealthCause::kSuspect:
+      return "suspect";
+    case api::HealthCause::kProbe:
+      return "probe";
+    case api::HealthCause::kHold:
+      return "hold";
+    case api::HealthCause::kHealthy:
+      break;
+  }
+  return "healthy";
+}
+
 const char* state_of(SaState state) {
   switch (state) {
     case SaState::kInstalling:
@@ -161,16 +177,19 @@ json Daemon::show_ports() {
 
 json Daemon::show_connections() const {
   json out = json::array();
+  const std::set<uint32_t> carrying = carriers();
   for (const auto& [name, connection] : gateway_.connections) {
-    uint32_t up = 0, connecting = 0, count = 0;
+    uint32_t up = 0, connecting = 0, healthy = 0, carry = 0, count = 0;
     for (const auto& [tunnel, plan] : plans_) {
       if (plan.connection != name) continue;
       ++count;
       const TunnelState state = tunnels_.at(tunnel).state();
       up += state == TunnelState::kUp;
+      healthy += state == TunnelState::kUp && health_of(plan) == api::HealthCause::kHealthy;
+      carry += is_among(plan, carrying);
       connecting += state == TunnelState::kConnecting;
     }
-    const char* state = up > 0 ? "up" : connecting > 0 ? "connecting" : "down";
+    const char* state = up > 0 ? healthy < count ? "degraded" : "up" : connecting > 0 ? "connecting" : "down";
     out.push_back({{"name", name},
                    {"virtual_network", connection.virtual_network},
                    {"site", connection.site},
@@ -179,12 +198,13 @@ json Daemon::show_connections() const {
                    {"state", state},
                    {"held_down", state_.held_down.contains(name)},
                    {"tunnels_up", up},
+                   {"tunnels_carrying", carry},
                    {"tunnels", count}});
   }
   return out;
 }
 
-json Daemon::tunnel_view(const TunnelPlan& plan) const {
+json Daemon::tunnel_view(const TunnelPlan& plan, bool carries) const {
   const TunnelLiveness& tunnel = tunnels_.at(plan.name);
   uint64_t in_packets = 0, in_bytes = 0, out_packets = 0, out_bytes = 0;
   for (const auto& [id, record] : feed_.ledger().records()) {
@@ -212,8 +232,12 @@ json Daemon::tunnel_view(const TunnelPlan& plan) const {
   const auto mtu = path_mtu_.find(bounded_name(plan.children.front().name));
   const auto port = gateway_.ports.find(plan.port);
   const uint32_t port_mtu = port == gateway_.ports.end() ? 0 : port->second.mtu_bytes;
-  const std::string why =
-      tunnel.state() == TunnelState::kDown && !charon_.up() ? "charon is not running" : tunnel.reason();
+  const api::HealthCause cause = health_of(plan);
+  const bool is_healthy = cause == api::HealthCause::kHealthy, is_up = tunnel.state() == TunnelState::kUp;
+  const std::string why = tunnel.state() == TunnelState::kDown && !charon_.up() ? "charon is not running"
+                          : is_up && !is_healthy                                ? health_text(plan, cause)
+                                                                                : tunnel.reason();
+  const char* traffic = carries ? "carries" : !is_up ? "none" : is_healthy ? "standby" : "out";
   return {{"name", plan.name},
           {"connection", plan.connection},
           {"virtual_network", plan.virtual_network},
@@ -221,6 +245,9 @@ json Daemon::tunnel_view(const TunnelPlan& plan) const {
           {"local", plan.local.to_string()},
           {"remote", active == nullptr ? plan.remote.to_string() : to_string(active->remote)},
           {"state", to_string(tunnel.state())},
+          {"carrying", carries},
+          {"traffic", traffic},
+          {"health", health_name(cause)},
           {"suspect", tunnel.suspect()},
           {"since_s", seconds_since(tunnel.since())},
           {"ike_version", tunnel.ike_version() == 0 ? json() : json(tunnel.ike_version())},
@@ -237,8 +264,9 @@ json Daemon::tunnel_view(const TunnelPlan& plan) const {
 
 json Daemon::show_tunnels() const {
   json out = json::array();
+  const std::set<uint32_t> carrying = carriers();
   for (const auto& [name, plan] : plans_)
-    out.push_back(tunnel_view(plan));
+    out.push_back(tunnel_view(plan, is_among(plan, carrying)));
   return out;
 }
 
@@ -312,7 +340,8 @@ json Daemon::show_routes() const {
       members.push_back({{"kind", kind_of(member.kind)},
                          {"name", name},
                          {"up", member.up != 0},
-                         {"weight", member.weight}});
+                         {"weight", member.weight},
+                         {"rank", member.rank}});
       if (member.up != 0 && via.empty()) via = name;
     }
     const IpPrefix prefix{from_api(route.prefix.address), route.prefix.length};

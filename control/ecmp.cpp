@@ -5,21 +5,27 @@
 
 namespace sallyport::control {
 
-std::vector<api::GroupMember> offer_members(std::vector<Candidate> candidates) {
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const Candidate& a, const Candidate& b) { return a.preference < b.preference; });
-  auto chosen = std::find_if(candidates.begin(), candidates.end(),
-                             [](const Candidate& one) { return one.can_send && !one.suspect; });
-  if (chosen == candidates.end()) {
-    chosen =
-        std::find_if(candidates.begin(), candidates.end(), [](const Candidate& one) { return one.can_send; });
+uint32_t path_key(const IpAddress& local, const IpAddress& remote) {
+  uint32_t hash = 2166136261u;  // FNV-1a
+  for (const IpAddress* end : {&std::min(local, remote), &std::max(local, remote)}) {
+    for (const uint8_t byte : end->bytes)
+      hash = (hash ^ byte) * 16777619u;
   }
-  std::vector<api::GroupMember> members;
-  for (auto it = candidates.begin(); it != candidates.end() && members.size() < api::kMaxGroupMembers; ++it) {
-    const uint8_t up = it == chosen ? 1 : 0;
-    members.push_back({api::MemberKind::kTunnel, up, it->weight, it->tunnel_id});
-  }
-  return members;
+  return hash;
+}
+
+api::GroupMember group_member(const Connection& connection, const TunnelPlan& tunnel, uint32_t tunnel_id,
+                              bool can_send, uint16_t policy) {
+  api::GroupMember member;
+  member.kind = api::MemberKind::kTunnel;
+  member.up = can_send ? 1 : 0;
+  member.id = tunnel_id;
+  member.key = path_key(tunnel.local, tunnel.remote);
+  member.policy = policy;
+  member.weight = static_cast<uint16_t>(tunnel.weight);
+  if (connection.mode == Mode::kActiveStandby)
+    member.rank = static_cast<uint8_t>(std::min<uint32_t>(tunnel.preference, UINT8_MAX));
+  return member;
 }
 
 }  // namespace sallyport::control

@@ -1,25 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which tunnels of a connection its traffic is offered to. Pure.
+// What a connection's tunnels are to its next-hop groups. Which of them carry is the dataplane's decision.
+// Pure.
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <vector>
 
+#include "control/config/gateway.h"
+#include "control/model.h"
 #include "dataplane/api/messages.h"
 
 namespace sallyport::control {
 
-struct Candidate {
-  uint32_t tunnel_id = 0;
-  uint32_t preference = 0;  // 0 first
-  bool can_send = false;    // it has an outbound SA
-  bool suspect = false;     // its peer does not answer charon at the moment
-  uint16_t weight = 1;
-};
+// What stands for a tunnel in the hash that spreads the flows: the same number at both ends, unless a NAT
+// between them changes the addresses.
+[[nodiscard]] uint32_t path_key(const IpAddress& local, const IpAddress& remote);
 
-// All candidates in order of preference, one of them up: the first that can send and is not suspect, or else
-// the first that can send. None up when none can send.
-[[nodiscard]] std::vector<api::GroupMember> offer_members(std::vector<Candidate> candidates);
+// `tunnel_id`: of the dataplane's tunnel; `policy`: which of the IKE connection's CHILD_SAs it is.
+[[nodiscard]] api::GroupMember group_member(const Connection& connection, const TunnelPlan& tunnel,
+                                            uint32_t tunnel_id, bool can_send, uint16_t policy);
 
 }  // namespace sallyport::control

@@ -15,7 +15,8 @@ std::vector<TunnelPlan> tunnels_of(const Gateway& gateway, const Connection& con
     for (size_t peer = 0; peer < site.peers.size(); ++peer) {
       if (site.peers[peer].version != local.address.address.version) continue;
       TunnelPlan tunnel;
-      tunnel.name = fmt::format("{}-{}-{}", connection.name, public_name, peer + 1);
+      const std::string key = tunnel_key(public_name, peer);
+      tunnel.name = connection.name + "-" + key;
       tunnel.connection = connection.name;
       tunnel.virtual_network = connection.virtual_network;
       tunnel.public_address = public_name;
@@ -24,6 +25,10 @@ std::vector<TunnelPlan> tunnels_of(const Gateway& gateway, const Connection& con
       tunnel.next_hop = local.address.prefix().contains(tunnel.remote) ? tunnel.remote : local.next_hop;
       tunnel.port = local.port;
       tunnel.preference = static_cast<uint32_t>(tunnels.size());
+      const auto own = connection.tunnels.find(key);
+      if (own != connection.tunnels.end()) tunnel.own = own->second;
+      const auto weight = connection.weights.find(public_name);
+      tunnel.weight = tunnel.own.weight.value_or(weight == connection.weights.end() ? 1 : weight->second);
       tunnel.children = children_of(connection, site, tunnel.name);
       tunnels.push_back(std::move(tunnel));
     }

@@ -24,6 +24,8 @@ struct TunnelPlan {
   IpAddress next_hop;  // on the public side: the peer itself where it is on the link
   std::string port;
   uint32_t preference = 0;  // 0 first
+  uint32_t weight = 1;
+  TunnelOverride own;
   // A tunnel of the dataplane each, which has one SA to send on.
   std::vector<ChildPlan> children;
   bool operator==(const TunnelPlan&) const = default;

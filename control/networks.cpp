@@ -29,6 +29,18 @@ std::set<std::string> public_ports(const Gateway& gateway) {
   return ports;
 }
 
+// Ours inside the tunnels of the network's connections.
+std::vector<InterfaceAddress> inside_addresses(const Gateway& gateway, const std::string& network) {
+  std::vector<InterfaceAddress> addresses;
+  for (const auto& [name, connection] : gateway.connections) {
+    if (connection.virtual_network != network) continue;
+    for (const auto& [key, own] : connection.tunnels) {
+      if (own.inside_local) addresses.push_back(*own.inside_local);
+    }
+  }
+  return addresses;
+}
+
 std::vector<InterfaceAddress> public_addresses_on(const Gateway& gateway, const std::string& port) {
   std::vector<InterfaceAddress> addresses;
   for (const auto& [name, address] : gateway.public_addresses) {
@@ -190,6 +202,7 @@ void Networks::make_virtual_network(const VirtualNetwork& network, const Gateway
   if (!inside.tunnel_mirror) {
     inside.tunnel_mirror = std::make_unique<Mirror>(netlink, netns, kTunnelMirror, MirrorDevice::kTun);
   }
+  sync_addresses(netlink, inside.tunnel_mirror->link(), inside_addresses(wanted, network.name));
   for (const auto& [port, addresses] : network.ports) {
     auto& mirror = ports_[port];
     if (!mirror) {

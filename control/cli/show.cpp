@@ -54,9 +54,9 @@ Cell ago(const Json& value) {
 
 Cell state(const Json& value) {
   Cell cell = plain(value);
-  if (cell.text == "up" || cell.text == "reachable") cell.colour = Colour::kGreen;
-  if (cell.text == "down" || cell.text == "failed") cell.colour = Colour::kRed;
-  if (cell.text == "connecting" || cell.text == "partial") cell.colour = Colour::kYellow;
+  if (cell.text == "up" || cell.text == "reachable" || cell.text == "carries") cell.colour = Colour::kGreen;
+  if (cell.text == "down" || cell.text == "failed" || cell.text == "out") cell.colour = Colour::kRed;
+  if (cell.text == "connecting" || cell.text == "degraded") cell.colour = Colour::kYellow;
   return cell;
 }
 
@@ -104,9 +104,10 @@ const std::map<std::string, std::vector<Field>>& tables() {
       {"connections",
        {text_field("CONNECTION", "name"), text_field("NETWORK", "virtual_network", 20),
         text_field("SITE", "site", 20), field("STATE", "state", state), number_field("UP", "tunnels_up"),
-        number_field("OF", "tunnels"), text_field("MODE", "mode"), text_field("ROUTING", "routing")}},
+        number_field("CARRY", "tunnels_carrying"), number_field("OF", "tunnels"), text_field("MODE", "mode"),
+        text_field("ROUTING", "routing")}},
       {"tunnels",
-       {text_field("TUNNEL", "name", 44), field("STATE", "state", state),
+       {text_field("TUNNEL", "name", 44), field("STATE", "state", state), field("TRAFFIC", "traffic", state),
         number_field("SINCE", "since_s", number<seconds_text>), text_field("LOCAL", "local"),
         text_field("REMOTE", "remote"), text_field("ENCRYPTION", "encryption", 28), text_field("NAT", "nat"),
         number_field("IN PKTS", "in_packets"), number_field("IN", "in_bytes", number<bytes_text>),

@@ -99,7 +99,7 @@ void check_tunnels(Reader& reader, const Gateway& gateway) {
     }
     for (const std::string& address : connection.public_addresses) {
       const auto own_id = connection.ike.local_ids.find(address);
-      const std::string& local_id =
+      const std::string& address_id =
           own_id == connection.ike.local_ids.end() ? connection.ike.local_id : own_id->second;
       for (size_t i = 0; i < peers.size(); ++i) {
         const std::string tunnel = name + "-" + address + "-" + std::to_string(i + 1);
@@ -110,8 +110,14 @@ void check_tunnels(Reader& reader, const Gateway& gateway) {
               "its tunnel '" + tunnel + "' has the name of one of connection '" + first->second + "'",
               "rename the connection or the public address");
         }
+        const auto own = connection.tunnels.find(tunnel_key(address, i));
+        const bool has_own = own != connection.tunnels.end();
+        const std::string& local_id =
+            has_own && !own->second.local_id.empty() ? own->second.local_id : address_id;
+        const std::string& remote_id =
+            has_own && !own->second.remote_id.empty() ? own->second.remote_id : connection.ike.remote_id;
         const auto [other, is_alone] =
-            endpoints.emplace(Endpoints{address, peers[i], local_id, connection.ike.remote_id}, name);
+            endpoints.emplace(Endpoints{address, peers[i], local_id, remote_id}, name);
         if (is_alone || other->second == name) continue;
         reader.error_at("connections." + name,
                         "IKE can't tell it from connection '" + other->second +

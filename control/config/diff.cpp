@@ -43,6 +43,21 @@ std::string show(const Selector& selector) {
   return text + "}";
 }
 
+std::string show(const TunnelOverride& own) {
+  std::string text;
+  const auto add = [&text](const std::string& key, const std::string& value) {
+    if (!value.empty()) text += (text.empty() ? "" : ", ") + key + ": " + value;
+  };
+  add("local_id", own.local_id);
+  add("remote_id", own.remote_id);
+  add("psk_file", own.psk_file);
+  if (own.inside_local && own.inside_remote)
+    add("inside", "{local: " + show(*own.inside_local) + ", remote: " + show(*own.inside_remote) + "}");
+  if (own.probe) add("probe", show(*own.probe));
+  if (own.weight) add("weight", show(*own.weight));
+  return "{" + text + "}";
+}
+
 template <typename Item>
 std::string show_list(const std::vector<Item>& items) {
   std::string text;
@@ -106,7 +121,9 @@ Rows rows_of(const Connection& connection) {
   return {{"virtual_network", connection.virtual_network},
           {"site", connection.site},
           {"mode", connection.mode == Mode::kActiveActive ? "active-active" : "active-standby"},
+          {"preempt", show_flag(connection.preempt)},
           {"public_addresses", show_list(connection.public_addresses)},
+          {"weights", show_map(connection.weights)},
           {"ike.version", std::to_string(ike.version)},
           {"ike.aggressive", show_flag(ike.aggressive)},
           {"ike.proposals", show_list(ike.proposals)},
@@ -134,7 +151,8 @@ Rows rows_of(const Connection& connection) {
           {"initiate", show_flag(connection.initiate)},
           {"dpd.delay", print_duration(connection.dpd.delay)},
           {"mobike", show_flag(connection.mobike)},
-          {"probe", show_probe(connection.probe)}};
+          {"probe", show_probe(connection.probe)},
+          {"tunnels", show_map(connection.tunnels)}};
 }
 
 void add_changed(std::vector<Change>& changes, const std::string& path, const Rows& before,

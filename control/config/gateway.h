@@ -120,11 +120,28 @@ struct Probe {
   bool operator==(const Probe&) const = default;
 };
 
+// What one tunnel has instead of its connection's, for peers that want it so.
+struct TunnelOverride {
+  std::string local_id, remote_id;  // empty: the connection's
+  std::string psk_file;             // empty: the connection's
+  // Addresses inside the tunnel: ours and the peer's.
+  std::optional<InterfaceAddress> inside_local;
+  std::optional<IpAddress> inside_remote;
+  std::optional<IpAddress> probe;  // the inside address that is asked
+  std::optional<uint32_t> weight;  // nothing: that of its public address
+  bool operator==(const TunnelOverride&) const = default;
+};
+
+// The name of one in Connection::tunnels; peers count from 0 here.
+[[nodiscard]] std::string tunnel_key(const std::string& public_address, size_t peer);
+
 struct Connection {
   std::string name;
   std::string virtual_network, site;
   Mode mode = Mode::kActiveActive;
+  bool preempt = true;  // active-standby: a preferred tunnel takes the traffic back as soon as it can
   std::vector<std::string> public_addresses;  // in order of preference
+  std::map<std::string, uint32_t> weights;    // active-active: public address -> 1 .. 255; 1 where not named
   Ike ike;
   Esp esp;
   Auth auth;
@@ -133,6 +150,7 @@ struct Connection {
   Dpd dpd;
   bool mobike = false;
   std::optional<Probe> probe;
+  std::map<std::string, TunnelOverride> tunnels;  // by <public address>-<peer number>
 
   [[nodiscard]] bool route_based() const { return selectors.empty(); }
   bool operator==(const Connection&) const = default;

@@ -263,6 +263,7 @@ ParseResult parse(std::string_view text, const std::string& file_name, const std
     check_addresses(reader, result.gateway);
     check_connections(reader, result.gateway);
     check_tunnels(reader, result.gateway);
+    check_overrides(reader, result.gateway);
   } catch (const YAML::Exception& failure) {
     const bool has_place = failure.mark.line >= 0;
     reader.error(has_place ? Place{static_cast<uint32_t>(failure.mark.line + 1),

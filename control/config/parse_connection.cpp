@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // connections.NAME: IKE, ESP, authentication, selectors, routing and liveness.
+#include <algorithm>
+
 #include "control/config/proposals.h"
 #include "control/config/sections.h"
+#include "control/config/suggest.h"
 
 namespace sallyport::control {
 
@@ -13,6 +16,7 @@ using std::chrono::seconds;
 
 constexpr size_t kMaxSelectors = 32;  // of one SA, as the dataplane's API carries them
 constexpr size_t kMaxIdentityBytes = 127;
+constexpr uint64_t kMostWeight = 255;
 constexpr uint32_t kLeastReplayWindow = 32, kMostReplayWindow = 4096;
 constexpr Duration kDay = hours(24);
 
@@ -245,7 +249,7 @@ void parse_probe(Reader& reader, const Value& value, Connection& connection) {
   Section section(reader, value);
   Probe probe;
   probe.interval = std::chrono::milliseconds(100);
-  read_key(section, "interval", probe.interval, read_duration, std::chrono::milliseconds(10), minutes(1));
+  read_key(section, "interval", probe.interval, read_duration, std::chrono::milliseconds(50), minutes(1));
   read_key(section, "misses", probe.misses, read_number, 1, 100);
   for (const std::string& name : connection.public_addresses) {
     const auto target = section.take(name);
@@ -258,6 +262,71 @@ void parse_probe(Reader& reader, const Value& value, Connection& connection) {
                  "name one for each, or none when the peer is a Sallyport");
   }
   connection.probe = std::move(probe);
+}
+
+void parse_weights(Reader& reader, const Value& value, Connection& connection) {
+  Section section(reader, value);
+  for (const auto& [address, item] : section.entries()) {
+    const auto& used = connection.public_addresses;
+    if (std::find(used.begin(), used.end(), address) == used.end()) {
+      reader.error(item, "the connection does not use a public address '" + address + "'",
+                   suggest(address, {used.begin(), used.end()}));
+      continue;
+    }
+    if (const auto weight = read_number(reader, item, 1, kMostWeight))
+      connection.weights[address] = static_cast<uint32_t>(*weight);
+  }
+  if (connection.mode == Mode::kActiveStandby) {
+    reader.error(value,
+                 "weights share the traffic of an active-active connection, and this one is active-standby",
+                 "leave them out; the order of public_addresses says which tunnel is preferred");
+  }
+}
+
+void parse_inside(Reader& reader, const Value& value, TunnelOverride& own) {
+  Section section(reader, value);
+  const std::string hint = "for example inside: {local: 169.254.21.2/30, remote: 169.254.21.1}";
+  if (const auto local = section.require("local", hint))
+    own.inside_local = read_interface_address(reader, *local);
+  if (const auto remote = section.require("remote", hint))
+    own.inside_remote = read_host_address(reader, *remote);
+  section.finish();
+  if (!own.inside_local || !own.inside_remote) return;
+  const IpAddress& local = own.inside_local->address;
+  if (local.version != own.inside_remote->version) {
+    reader.error(value, "local and remote are of different families", hint);
+  } else if (local == *own.inside_remote) {
+    reader.error(value, "local and remote are the same address", hint);
+  } else if (!own.inside_local->prefix().contains(*own.inside_remote)) {
+    reader.error(
+        value,
+        "remote " + own.inside_remote->to_string() + " is outside " + own.inside_local->prefix().to_string(),
+        hint);
+  }
+}
+
+TunnelOverride parse_override(Reader& reader, const Value& value) {
+  Section section(reader, value);
+  TunnelOverride own;
+  read_key(section, "local_id", own.local_id, read_identity);
+  read_key(section, "remote_id", own.remote_id, read_identity);
+  if (const auto psk = section.take("psk_file")) own.psk_file = read_psk_path(reader, *psk);
+  if (const auto inside = section.take("inside")) parse_inside(reader, *inside, own);
+  if (const auto probe = section.take("probe")) own.probe = read_host_address(reader, *probe);
+  if (const auto weight = section.take("weight")) {
+    if (const auto number = read_number(reader, *weight, 1, kMostWeight))
+      own.weight = static_cast<uint32_t>(*number);
+  }
+  section.refuse("psk", "a secret in the configuration itself",
+                 "write it to a file with mode 600 and name that with psk_file");
+  section.finish();
+  return own;
+}
+
+void parse_tunnels(Reader& reader, const Value& value, Connection& connection) {
+  Section section(reader, value);
+  for (const auto& [name, item] : section.entries())
+    connection.tunnels[name] = parse_override(reader, item);
 }
 
 void parse_public_addresses(Section& section, Connection& connection) {
@@ -287,7 +356,14 @@ void parse_connection(Section& section, Connection& connection) {
   }
   read_key(section, "mode", connection.mode, read_choice,
            std::vector<std::string>{"active-active", "active-standby"});
+  const auto preempt = section.take("preempt");
+  if (preempt) connection.preempt = read_flag(reader, *preempt).value_or(true);
+  if (preempt && connection.mode == Mode::kActiveActive) {
+    reader.error(*preempt, "preempt belongs to mode: active-standby, and this connection is active-active",
+                 "leave it out: all tunnels that are up carry traffic");
+  }
   parse_public_addresses(section, connection);
+  if (const auto value = section.take("weights")) parse_weights(reader, *value, connection);
   if (const auto value = section.require("ike", "ike: {proposals: [aes256gcm16-prfsha384-ecp384]}")) {
     Section ike(reader, *value);
     parse_ike(ike, connection.ike);
@@ -310,6 +386,7 @@ void parse_connection(Section& section, Connection& connection) {
   }
   read_key(section, "mobike", connection.mobike, read_flag);
   if (const auto value = section.take("probe")) parse_probe(reader, *value, connection);
+  if (const auto value = section.take("tunnels")) parse_tunnels(reader, *value, connection);
   section.finish();
 }
 

@@ -16,6 +16,7 @@ void check_addresses(Reader& reader, const Gateway& gateway);
 void check_ikev1(Reader& reader, const Connection& connection);
 void check_connections(Reader& reader, const Gateway& gateway);
 void check_tunnels(Reader& reader, const Gateway& gateway);
+void check_overrides(Reader& reader, const Gateway& gateway);
 
 // The absolute path of a pre-shared secret or private key, if the file is there, holds one, and nobody else
 // can read it.

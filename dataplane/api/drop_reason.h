@@ -60,7 +60,9 @@ namespace sallyport::api {
   X(kCryptoFailed, "crypto_failed", "The crypto library refused the packet")                                \
   X(kNoRoom, "no_room", "The packet buffer has no room for what ESP adds, or can't be written in place")    \
   X(kIpv6Extension, "ipv6_extension",                                                                       \
-    "IPv6 extension headers malformed or too many, or a routing header that leads elsewhere")
+    "IPv6 extension headers malformed or too many, or a routing header that leads elsewhere")               \
+  X(kProbeAddress, "probe_address",                                                                         \
+    "To an address of the tunnels' probes, which no network uses, and not by a tunnel")
 
 enum class DropReason : uint16_t {
 #define SALLYPORT_ENUM(id, name, description) id,

@@ -11,6 +11,7 @@ namespace sallyport::dataplane {
 namespace {
 
 constexpr unsigned kBurst = 32;
+constexpr unsigned kRingRounds = RingsConfig{}.exception_packets / kBurst;
 
 std::span<const uint8_t> data_of(const rte_mbuf& packet) {
   return {rte_pktmbuf_mtod(&packet, const uint8_t*), packet.data_len};
@@ -27,8 +28,9 @@ uint32_t worker_for(const api::Address& next_hop, uint32_t workers) {
 }  // namespace
 
 Exceptions::Exceptions(const ExceptionParts& parts)
-    : parts_(parts),
-      hold_queue_([this](rte_mbuf* packet, api::DropReason reason) { drop(packet, reason); }) {}
+    : parts_(parts), hold_queue_([this](rte_mbuf* packet, api::DropReason reason) {
+        parts_.injector.drop(packet, reason);
+      }) {}
 
 unsigned Exceptions::drain_workers(uint64_t now_ns) {
   unsigned done = 0;
@@ -46,12 +48,20 @@ unsigned Exceptions::drain_workers(uint64_t now_ns) {
   return done;
 }
 
+void Exceptions::drain_rings(uint64_t now_ns) {
+  for (unsigned rounds = 0; rounds < kRingRounds && drain_workers(now_ns) > 0; ++rounds) {
+  }
+}
+
 void Exceptions::handle_punt(rte_mbuf* packet, uint64_t now_ns) {
   const PacketMeta& meta = meta_of(packet);
   switch (meta.kind) {
     case MetaKind::kPuntPort:
       return write(parts_.ports.mirror(meta.port_id), packet);
+    case MetaKind::kPuntProbe:
+      return parts_.probes.receive(meta.tunnel_id, packet, now_ns);
     case MetaKind::kPuntVrf:
+      if (parts_.probes.answers(meta.vrf_id, *packet, now_ns)) break;
       return write(parts_.networks.mirror(meta.vrf_id), packet);
     case MetaKind::kUnresolved:
       return hold(packet, now_ns);
@@ -65,8 +75,8 @@ void Exceptions::handle_punt(rte_mbuf* packet, uint64_t now_ns) {
 }
 
 void Exceptions::write(Mirror* mirror, rte_mbuf* packet) {
-  if (mirror == nullptr) return drop(packet, api::DropReason::kMirrorAbsent);
-  if (!mirror->write(*packet)) return drop(packet, api::DropReason::kMirrorWriteFailed);
+  if (mirror == nullptr) return parts_.injector.drop(packet, api::DropReason::kMirrorAbsent);
+  if (!mirror->write(*packet)) return parts_.injector.drop(packet, api::DropReason::kMirrorWriteFailed);
   rte_pktmbuf_free(packet);
 }
 
@@ -76,7 +86,8 @@ void Exceptions::hold(rte_mbuf* packet, uint64_t now_ns) {
   const Neighbour* neighbour = parts_.context.world.neighbours.at(meta.neighbour_id);
   if (neighbour != nullptr && neighbour->resolved) {
     meta_of(packet).kind = MetaKind::kInjectNeighbour;
-    return inject(worker_for(meta.next_hop, parts_.rings.workers()), packet);
+    parts_.injector.inject(worker_for(meta.next_hop, parts_.rings.workers()), packet);
+    return;
   }
   if (!hold_queue_.hold({meta.port_id, meta.next_hop}, packet, now_ns)) return;
   auto event = make_message<api::NeighbourWanted>(api::Type::kNeighbourWanted, 0);
@@ -91,7 +102,7 @@ void Exceptions::neighbour_resolved(const api::SetNeighbour& neighbour) {
     PacketMeta& meta = meta_of(packet);
     meta.kind = MetaKind::kInjectNeighbour;
     meta.neighbour_id = neighbour.neighbour_id;
-    inject(worker_for(neighbour.address, parts_.rings.workers()), packet);
+    parts_.injector.inject(worker_for(neighbour.address, parts_.rings.workers()), packet);
   }
 }
 
@@ -112,14 +123,14 @@ void Exceptions::read_port_mirror(uint32_t port_id) {
   const unsigned count = mirror->read(*parts_.ports.pool(port_id), packets);
   for (rte_mbuf* packet : std::span(packets).first(count)) {
     if (const auto verdict = mirror_may_send(data_of(*packet), *port); verdict != kKeep) {
-      drop(packet, verdict);
+      parts_.injector.drop(packet, verdict);
       continue;
     }
     PacketMeta& meta = meta_of(packet);
     meta = {};
     meta.kind = MetaKind::kInjectPort;
     meta.port_id = port_id;
-    inject(port_id % parts_.rings.workers(), packet);
+    parts_.injector.inject(port_id % parts_.rings.workers(), packet);
   }
 }
 
@@ -134,19 +145,8 @@ void Exceptions::read_vrf_mirror(uint32_t vrf_id) {
     meta = {};
     meta.kind = MetaKind::kInjectVrf;
     meta.vrf_id = vrf_id;
-    inject(vrf_id % parts_.rings.workers(), packet);
+    parts_.injector.inject(vrf_id % parts_.rings.workers(), packet);
   }
-}
-
-void Exceptions::inject(uint32_t worker, rte_mbuf* packet) {
-  if (rte_ring_sp_enqueue(parts_.rings.injections(worker), packet) != 0)
-    drop(packet, api::DropReason::kPuntRingFull);
-}
-
-void Exceptions::drop(rte_mbuf* packet, api::DropReason reason) {
-  auto& counter = parts_.counters.drops[static_cast<size_t>(reason)];
-  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  rte_pktmbuf_free(packet);
 }
 
 void Exceptions::tell(const WorkerEvent& event) {

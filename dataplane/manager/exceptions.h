@@ -3,10 +3,11 @@
 // from mirrors is checked and injected, and what workers noticed becomes events of the API. Manager thread.
 #pragma once
 
-#include "dataplane/api/shared_state.h"
 #include "dataplane/manager/hold_queue.h"
+#include "dataplane/manager/injector.h"
 #include "dataplane/manager/networks.h"
 #include "dataplane/manager/ports.h"
+#include "dataplane/manager/probes.h"
 #include "dataplane/manager/sas.h"
 #include "dataplane/manager/tunnels.h"
 #include "dataplane/path/rings.h"
@@ -20,7 +21,8 @@ struct ExceptionParts {
   Networks& networks;
   Tunnels& tunnels;
   const Sas& sas;
-  api::WorkerCounters& counters;  // the manager's own
+  Probes& probes;
+  Injector& injector;
 };
 
 class Exceptions {
@@ -29,6 +31,8 @@ class Exceptions {
 
   // A bounded number of punts and events from every worker; how many there were.
   unsigned drain_workers(uint64_t now_ns);
+  // All that the rings hold now, or as many as they can.
+  void drain_rings(uint64_t now_ns);
   // A bounded number of packets from a mirror that is readable.
   void read_port_mirror(uint32_t port_id);
   void read_vrf_mirror(uint32_t vrf_id);
@@ -41,8 +45,6 @@ class Exceptions {
   void hold(rte_mbuf* packet, uint64_t now_ns);
   void learn_path_mtu(const rte_mbuf& packet, uint64_t now_ns);
   void write(Mirror* mirror, rte_mbuf* packet);
-  void inject(uint32_t worker, rte_mbuf* packet);
-  void drop(rte_mbuf* packet, api::DropReason reason);
   void tell(const WorkerEvent& event);
 
   ExceptionParts parts_;

@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/random.h>
 
+#include <algorithm>
 #include <ctime>
 
 #include "dataplane/manager/codec.h"
@@ -55,10 +56,13 @@ Manager::Manager(const ManagerConfig& config, World& world, Rings& rings, Packet
                worker_nodes(config.workers)},
       ports_(context_),
       networks_(context_),
-      next_hops_(context_, ports_),
+      liveness_(context_, [this](std::span<const uint32_t> ids) { next_hops_.health_changed(ids); }),
+      next_hops_(context_, ports_, [this](uint32_t id) { return liveness_.cause(id); }),
       tunnels_(context_),
       sas_(context_, state, tunnels_, engine),
-      exceptions_({context_, rings, ports_, networks_, tunnels_, sas_, state.workers()[config.workers]}),
+      injector_(rings, state.workers()[config.workers]),
+      probes_({context_, injector_, tunnels_, sas_, liveness_}),
+      exceptions_({context_, rings, ports_, networks_, tunnels_, sas_, probes_, injector_}),
       epoll_(epoll_create1(EPOLL_CLOEXEC)) {
   hello_ = make_message<api::HelloReply>(api::Type::kHelloReply, 0);
   while (getrandom(hello_.instance.data(), hello_.instance.size(), 0) < 0) {
@@ -115,8 +119,13 @@ void Manager::turn(uint64_t now_ns) {
   context_.retirer.poll();
   if (now_ns >= next_tick_ns_) {
     next_tick_ns_ = now_ns + kTickNs;
-    ports_.poll_links();
+    if (ports_.poll_links()) liveness_.check_links(now_ns);
     tunnels_.refresh_path_mtus(now_ns);
+  }
+  liveness_.advance(now_ns);
+  if (now_ns >= probes_.next_ns()) {
+    exceptions_.drain_rings(now_ns);
+    probes_.run(now_ns);
   }
   if (now_ns >= next_second_ns_) {
     next_second_ns_ = now_ns + kSecondNs;
@@ -127,8 +136,9 @@ void Manager::turn(uint64_t now_ns) {
 }
 
 uint64_t Manager::wait_ns(uint64_t now_ns) const {
-  if (found_work_ || now_ns >= next_tick_ns_) return 0;
-  return context_.retirer.idle() ? next_tick_ns_ - now_ns : kGraceWaitNs;
+  const uint64_t next_ns = std::min({next_tick_ns_, liveness_.next_ns(), probes_.next_ns()});
+  if (found_work_ || now_ns >= next_ns) return 0;
+  return context_.retirer.idle() ? next_ns - now_ns : std::min(next_ns - now_ns, kGraceWaitNs);
 }
 
 void Manager::release() {
@@ -172,12 +182,8 @@ Failure Manager::handle_table_request(const Request& request) {
       return ports_.set_address(view<api::SetAddress>(request));
     case Type::kDeleteAddress:
       return ports_.delete_address(view<api::SetAddress>(request));
-    case Type::kSetNeighbour: {
-      const auto& message = view<api::SetNeighbour>(request);
-      const Failure failure = next_hops_.set_neighbour(message);
-      if (!failure.failed()) exceptions_.neighbour_resolved(message);
-      return failure;
-    }
+    case Type::kSetNeighbour:
+      return set_neighbour(view<api::SetNeighbour>(request));
     case Type::kDeleteNeighbour:
       return next_hops_.delete_neighbour(view<api::DeleteById>(request).id);
     case Type::kSetGroup:
@@ -188,14 +194,10 @@ Failure Manager::handle_table_request(const Request& request) {
       return networks_.set_route(view<api::SetRoute>(request));
     case Type::kDeleteRoute:
       return networks_.delete_route(view<api::DeleteRoute>(request));
-    case Type::kSetTunnel: {
-      const auto& message = view<api::SetTunnel>(request);
-      const Failure failure = tunnels_.set_tunnel(message);
-      if (!failure.failed()) sas_.refresh_headers(message.tunnel_id);
-      return failure;
-    }
+    case Type::kSetTunnel:
+      return set_tunnel(view<api::SetTunnel>(request));
     case Type::kDeleteTunnel:
-      return tunnels_.delete_tunnel(view<api::DeleteById>(request).id);
+      return delete_tunnel(view<api::DeleteById>(request).id);
     case Type::kSetInboundSa:
       return sas_.set_inbound(view<api::SetInboundSa>(request));
     case Type::kSetOutboundSa:
@@ -207,6 +209,31 @@ Failure Manager::handle_table_request(const Request& request) {
     default:
       return {api::Error::kMalformed, "this type is not a request"};
   }
+}
+
+Failure Manager::set_neighbour(const api::SetNeighbour& message) {
+  const Neighbour* before = context_.world.neighbours.at(message.neighbour_id);
+  const bool moves = before != nullptr && before->port_id != message.port_id;
+  if (auto failure = next_hops_.set_neighbour(message); failure.failed()) return failure;
+  exceptions_.neighbour_resolved(message);
+  if (moves) liveness_.check_links(monotonic_ns());
+  return success();
+}
+
+Failure Manager::set_tunnel(const api::SetTunnel& message) {
+  if (auto failure = tunnels_.set_tunnel(message); failure.failed()) return failure;
+  sas_.refresh_headers(message.tunnel_id);
+  const uint64_t now_ns = monotonic_ns();
+  liveness_.set_tunnel(message, now_ns);
+  probes_.set_tunnel(message, now_ns);
+  return success();
+}
+
+Failure Manager::delete_tunnel(uint32_t id) {
+  if (auto failure = tunnels_.delete_tunnel(id); failure.failed()) return failure;
+  probes_.delete_tunnel(id);
+  liveness_.delete_tunnel(id);
+  return success();
 }
 
 // Requests that are answered when every worker has seen the change.
@@ -260,7 +287,7 @@ void Manager::dump(const Request& request) {
       source = next_hops_.dump_groups();
       break;
     case api::Type::kSetTunnel:
-      source = tunnels_.dump();
+      source = tunnels_.dump([this](uint32_t id) { return liveness_.cause(id); });
       break;
     case api::Type::kSetInboundSa:
       source = sas_.dump_inbound();

@@ -7,7 +7,10 @@
 
 #include "dataplane/manager/api_server.h"
 #include "dataplane/manager/exceptions.h"
+#include "dataplane/manager/injector.h"
+#include "dataplane/manager/liveness.h"
 #include "dataplane/manager/next_hops.h"
+#include "dataplane/manager/probes.h"
 
 namespace sallyport::dataplane {
 
@@ -34,6 +37,9 @@ class Manager {
  private:
   void handle(const Request& request);
   Failure handle_table_request(const Request& request);
+  Failure set_neighbour(const api::SetNeighbour& message);
+  Failure set_tunnel(const api::SetTunnel& message);
+  Failure delete_tunnel(uint32_t id);
   void handle_deferred(const Request& request);
   void hello(const Request& request);
   void dump(const Request& request);
@@ -51,9 +57,12 @@ class Manager {
   TablesContext context_;
   Ports ports_;
   Networks networks_;
+  Liveness liveness_;
   NextHops next_hops_;
   Tunnels tunnels_;
   Sas sas_;
+  Injector injector_;
+  Probes probes_;
   Exceptions exceptions_;
   UniqueFd epoll_;
   uint64_t next_tick_ns_ = 0, next_second_ns_ = 0;

@@ -6,6 +6,7 @@
 #include "dataplane/manager/codec.h"
 #include "dataplane/manager/dump.h"
 #include "dataplane/manager/table_limits.h"
+#include "dataplane/path/probe_packets.h"
 
 namespace sallyport::dataplane {
 namespace {
@@ -16,6 +17,12 @@ bool is_ipv4(const api::Prefix& prefix) {
 
 uint32_t host_order(const api::Address& address) {
   return rte_be_to_cpu_32(ipv4_be(address));
+}
+
+// Within the prefix that every virtual network has a route to from the first.
+bool is_of_probes(const api::Prefix& prefix) {
+  return is_ipv4(prefix) && prefix.length >= kProbePrefixLength &&
+         (host_order(prefix.address) & ~3u) == kProbePrefix;
 }
 
 FibResult add(Vrf& vrf, const api::Prefix& prefix, uint32_t group_id) {
@@ -68,6 +75,9 @@ Failure Networks::set_vrf(const api::SetVrf& message) {
                                         ": its route table takes " +
                                         std::to_string((fib_memory_bytes(config) >> 20) + 1) +
                                         " MB that are not left; give the dataplane more --memory"};
+  if (vrf->fib4->add(kProbePrefix, kProbePrefixLength, kProbeGroup) != FibResult::kDone)
+    return {api::Error::kExhausted,
+            "virtual network " + std::string(text_of(message.name)) + ": its route table takes no route"};
   context_.world.vrfs.publish(message.vrf_id, vrf.get());
   entries_.emplace(message.vrf_id, Entry{message, std::move(vrf), nullptr});
   return success();
@@ -96,6 +106,9 @@ Networks::RouteKey Networks::key_of(uint32_t vrf_id, const api::Prefix& prefix) 
 Failure Networks::set_route(const api::SetRoute& message) {
   const auto it = entries_.find(message.vrf_id);
   if (it == entries_.end()) return not_found("virtual network", message.vrf_id);
+  if (is_of_probes(message.prefix))
+    return {api::Error::kInvalid, "route to " + to_text(message.prefix) +
+                                      ": the tunnels' probes have these addresses to themselves"};
   const NextHopGroup* group = context_.world.groups.at(message.group_id);
   if (group == nullptr) return not_found("group", message.group_id);
   if (group->vrf_id() != message.vrf_id)

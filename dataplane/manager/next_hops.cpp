@@ -2,6 +2,7 @@
 #include "dataplane/manager/next_hops.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "dataplane/manager/codec.h"
@@ -20,9 +21,18 @@ bool same(const api::SetNeighbour& a, const api::SetNeighbour& b) {
 }
 
 bool same_members(std::span<const api::GroupMember> a, std::span<const api::GroupMember> b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
-    return x.kind == y.kind && x.up == y.up && x.weight == y.weight && x.id == y.id;
-  });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const auto& x, const auto& y) { return std::memcmp(&x, &y, sizeof x) == 0; });
+}
+
+// Whether the same members carry, by the same places. `a`: nullptr for none.
+bool same_carriers(const NextHopGroup* a, const NextHopGroup& b) {
+  if ((a == nullptr ? 0 : a->carrying()) != b.carrying()) return false;
+  for (uint64_t left = b.carrying(); left != 0; left &= left - 1) {
+    const auto i = static_cast<size_t>(std::countr_zero(left));
+    if (a->members()[i].kind != b.members()[i].kind || a->members()[i].id != b.members()[i].id) return false;
+  }
+  return true;
 }
 
 std::optional<ObjectKind> kind_of(const api::GroupMember& member) {
@@ -100,10 +110,44 @@ Failure NextHops::check_member(const api::GroupMember& member) const {
   return success();
 }
 
-void NextHops::count_members(const NextHopGroup& group, void (References::*count)(ObjectKind, uint32_t)) {
-  (context_.references.*count)(ObjectKind::kVrf, group.vrf_id());
-  for (const auto& member : group.members())
-    if (const auto kind = kind_of(member)) (context_.references.*count)(*kind, member.id);
+void NextHops::enter_members(const NextHopGroup& group) {
+  context_.references.add(ObjectKind::kVrf, group.vrf_id());
+  for (const auto& member : group.members()) {
+    const auto kind = kind_of(member);
+    if (kind) context_.references.add(*kind, member.id);
+    if (kind == ObjectKind::kTunnel) groups_of_tunnels_.emplace(member.id, group.id());
+  }
+}
+
+void NextHops::withdraw_members(const NextHopGroup& group) {
+  context_.references.drop(ObjectKind::kVrf, group.vrf_id());
+  for (const auto& member : group.members()) {
+    const auto kind = kind_of(member);
+    if (kind) context_.references.drop(*kind, member.id);
+    if (kind == ObjectKind::kTunnel) groups_of_tunnels_.erase({member.id, group.id()});
+  }
+}
+
+uint64_t NextHops::choose(std::span<const api::GroupMember> members, api::MemberChoice choice,
+                          GroupEntry& entry) {
+  std::array<api::HealthCause, api::kMaxGroupMembers> causes{};
+  for (size_t i = 0; i < members.size(); ++i)
+    if (members[i].kind == api::MemberKind::kTunnel) causes[i] = cause_of_(members[i].id);
+  return choose_carriers(members, std::span(causes).first(members.size()), choice, entry.preemption,
+                         entry.in_force);
+}
+
+// Takes the place of the group that the entry has, if any.
+void NextHops::publish(GroupEntry& entry, std::unique_ptr<NextHopGroup> group) {
+  context_.world.groups.publish(group->id(), group.get());
+  auto old = std::exchange(entry.published, std::move(group));
+  if (!same_carriers(old.get(), *entry.published)) {
+    auto event = make_message<api::GroupChanged>(api::Type::kGroupChanged, 0);
+    event.group_id = entry.published->id();
+    event.carrying = entry.published->carrying();
+    context_.send_event(std::as_bytes(std::span(&event, 1)));
+  }
+  context_.retirer.retire(std::move(old));
 }
 
 Failure NextHops::set_group(const api::SetGroup& message) {
@@ -117,22 +161,37 @@ Failure NextHops::set_group(const api::SetGroup& message) {
       return failure;
     }
   const auto it = groups_.find(message.group_id);
-  if (it != groups_.end() && it->second.published->vrf_id() == message.vrf_id &&
-      same_members(it->second.published->members(), members)) {
-    it->second.name = message.name;
-    return success();
-  }
   if (it != groups_.end() && it->second.published->vrf_id() != message.vrf_id)
     return {api::Error::kInUse, "group " + std::to_string(message.group_id) +
                                     " belongs to another virtual network; delete it first"};
-  auto group = std::make_unique<NextHopGroup>(message.group_id, message.vrf_id, members, message.choice);
-  count_members(*group, &References::add);
-  if (it != groups_.end()) count_members(*it->second.published, &References::drop);
-  context_.world.groups.publish(message.group_id, group.get());
   GroupEntry& entry = groups_[message.group_id];
   entry.name = message.name;
-  context_.retirer.retire(std::exchange(entry.published, std::move(group)));
+  entry.preemption = message.preempt != 0 ? Preemption::kYes : Preemption::kNo;
+  const uint64_t carrying = choose(members, message.choice, entry);
+  const NextHopGroup* old = entry.published.get();
+  if (old != nullptr && old->carrying() == carrying && old->choice() == message.choice &&
+      same_members(old->members(), members))
+    return success();
+  auto group =
+      std::make_unique<NextHopGroup>(message.group_id, message.vrf_id, members, carrying, message.choice);
+  if (old != nullptr) withdraw_members(*old);
+  enter_members(*group);
+  publish(entry, std::move(group));
   return success();
+}
+
+void NextHops::health_changed(std::span<const uint32_t> tunnel_ids) {
+  for (const uint32_t tunnel_id : tunnel_ids) {
+    for (auto it = groups_of_tunnels_.lower_bound({tunnel_id, 0});
+         it != groups_of_tunnels_.end() && it->first == tunnel_id; ++it) {
+      GroupEntry& entry = groups_.at(it->second);
+      const NextHopGroup& old = *entry.published;
+      const uint64_t carrying = choose(old.members(), old.choice(), entry);
+      if (carrying != old.carrying())
+        publish(entry, std::make_unique<NextHopGroup>(old.id(), old.vrf_id(), old.members(), carrying,
+                                                      old.choice()));
+    }
+  }
 }
 
 Failure NextHops::delete_group(uint32_t id) {
@@ -141,7 +200,7 @@ Failure NextHops::delete_group(uint32_t id) {
   if (auto failure = context_.references.check_unused(ObjectKind::kGroup, id, "group", "routes");
       failure.failed())
     return failure;
-  count_members(*it->second.published, &References::drop);
+  withdraw_members(*it->second.published);
   context_.world.groups.publish(id, nullptr);
   context_.retirer.retire(std::move(it->second.published));
   groups_.erase(it);
@@ -158,6 +217,9 @@ DumpSource NextHops::dump_groups() const {
     message.group_id = id;
     message.vrf_id = entry.published->vrf_id();
     message.name = entry.name;
+    message.choice = entry.published->choice();
+    message.preempt = entry.preemption == Preemption::kYes;
+    message.carrying = entry.published->carrying();
     const auto members = entry.published->members();
     message.member_count = static_cast<uint32_t>(members.size());
     std::copy(members.begin(), members.end(), message.members.begin());

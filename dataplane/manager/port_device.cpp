@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/manager/port_device.h"
 
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <rte_bus.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <set>
@@ -12,6 +17,7 @@
 
 #include "dataplane/manager/eal.h"
 #include "dataplane/manager/esp_steering.h"
+#include "dataplane/manager/unique_fd.h"
 
 namespace sallyport::dataplane {
 namespace {
@@ -22,6 +28,18 @@ Failure device_failed(const std::string& what, int error) {
   const std::string complaint = Eal::take_complaint();
   return {api::Error::kDeviceFailed,
           what + ": " + (complaint.empty() ? rte_strerror(std::abs(error)) : complaint)};
+}
+
+// The carrier of a kernel interface; where the kernel doesn't say, it is there.
+bool has_carrier(unsigned interface) {
+  ethtool_value link{ETHTOOL_GLINK, 0};
+  ifreq request{};
+  request.ifr_data = reinterpret_cast<char*>(&link);
+  const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (if_indextoname(interface, request.ifr_name) == nullptr ||
+      ioctl(socket.get(), SIOCETHTOOL, &request) != 0)
+    return true;
+  return link.data != 0;
 }
 
 std::set<uint16_t> ports_now() {
@@ -94,6 +112,8 @@ Failure PortDevice::configure(uint16_t mtu_bytes, PacketPools& pools) {
     return {api::Error::kUnsupported,
             "offers " + std::to_string(std::min(info.max_rx_queues, info.max_tx_queues)) + " queue pairs, " +
                 std::to_string(workers) + " workers need one each; " + queue_hint(info.driver_name, workers)};
+  // This driver says at all times that its link is up.
+  if (std::string_view(info.driver_name) == "net_af_packet") kernel_interface_ = info.if_index;
   rte_eth_conf config{};
   RssPlan rss = plan_rss(spread_.side, workers, info);
   if (rss.hashed != 0) {
@@ -176,7 +196,8 @@ int PortDevice::numa_node() const {
 
 bool PortDevice::link_up() const {
   rte_eth_link link{};
-  return rte_eth_link_get_nowait(port_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+  if (rte_eth_link_get_nowait(port_, &link) != 0 || link.link_status != RTE_ETH_LINK_UP) return false;
+  return kernel_interface_ == 0 || has_carrier(kernel_interface_);
 }
 
 }  // namespace sallyport::dataplane

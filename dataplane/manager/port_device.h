@@ -22,6 +22,7 @@ class PortDevice {
   PortDevice(PortDevice&& other) noexcept
       : port_(std::exchange(other.port_, kClosed)),
         mac_(other.mac_),
+        kernel_interface_(other.kernel_interface_),
         pool_(other.pool_),
         spread_(std::move(other.spread_)) {}
   PortDevice& operator=(PortDevice&&) = delete;
@@ -47,6 +48,7 @@ class PortDevice {
 
   uint16_t port_;
   api::Mac mac_{};
+  unsigned kernel_interface_ = 0;  // its index, where that says more of the link than the driver
   rte_mempool* pool_ = nullptr;
   PortSpread spread_;
 };

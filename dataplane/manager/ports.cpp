@@ -112,7 +112,9 @@ void Ports::publish(Entry& entry) {
   port->mtu_bytes = entry.message.mtu_bytes;
   std::copy(entry.device->mac().begin(), entry.device->mac().end(), port->mac.addr_bytes);
   publish_addresses(entry.addresses, *port);
-  port->link_up = entry.device->link_up();
+  // A change of the link is poll_links' to tell.
+  port->link_up = entry.published != nullptr ? entry.published->link_up.load(std::memory_order_relaxed)
+                                             : entry.device->link_up();
   port->has_mirror = entry.mirror != nullptr;
   context_.world.ports.publish(port->id, port.get());
   auto old = std::exchange(entry.published, std::move(port));
@@ -198,7 +200,8 @@ rte_mempool* Ports::pool(uint32_t id) const {
   return it == entries_.end() ? nullptr : &it->second.device->pool();
 }
 
-void Ports::poll_links() {
+bool Ports::poll_links() {
+  bool changed = false;
   for (auto& [id, entry] : entries_) {
     const bool up = entry.device->link_up();
     if (up == entry.published->link_up.load(std::memory_order_relaxed)) continue;
@@ -208,7 +211,9 @@ void Ports::poll_links() {
     event.port_id = id;
     event.up = up;
     context_.send_event(std::as_bytes(std::span(&event, 1)));
+    changed = true;
   }
+  return changed;
 }
 
 void Ports::count_missed(api::PortCounters* counters, uint32_t counter_workers) const {

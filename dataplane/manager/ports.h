@@ -33,8 +33,8 @@ class Ports {
   const Port* find(uint32_t id) const;
   Mirror* mirror(uint32_t id);
   rte_mempool* pool(uint32_t id) const;
-  // Looks at every link; sends kLinkChanged where one changed.
-  void poll_links();
+  // Looks at every link; sends kLinkChanged where one changed. Whether any did.
+  bool poll_links();
   // What devices dropped for want of room goes to the manager's own counters.
   void count_missed(api::PortCounters* counters, uint32_t counter_workers) const;
 

@@ -63,7 +63,7 @@ struct SaRecord {
   SelectorSet selectors;
   std::unique_ptr<OuterHeader> outer;  // of outbound SAs whose addresses have moved
   SaPtr sa;                            // points to the two above: destroyed first
-  uint32_t next_slot = api::kNone;     // of outbound SAs: another one of the same tunnel
+  uint32_t next_slot = api::kNone;     // another SA of the same tunnel and direction
 };
 
 using InboundRecord = SaRecord<api::SetInboundSa, InboundSaPtr>;

@@ -87,6 +87,15 @@ Failure slot_taken(const char* direction, uint32_t slot, uint32_t spi, uint32_t 
               : fmt::format("{} slot {} belongs to SA {:08x}; delete it first", direction, slot, found)};
 }
 
+// Takes a slot out of the list of its tunnel's.
+template <typename Record>
+void unlink(uint32_t& first, const std::vector<std::unique_ptr<Record>>& records, uint32_t slot) {
+  uint32_t* link = &first;
+  while (*link != slot)
+    link = &records[*link]->next_slot;
+  *link = records[slot]->next_slot;
+}
+
 int any_socket() {
   return static_cast<int>(rte_socket_id());
 }
@@ -102,7 +111,8 @@ Sas::Sas(TablesContext& context, SharedStateFile& state, Tunnels& tunnels, const
       outbound_(state.slots()),
       dying_inbound_(state.slots()),
       dying_outbound_(state.slots()),
-      first_of_tunnel_(context.world.tunnels.capacity(), api::kNone) {}
+      first_inbound_(context.world.tunnels.capacity(), api::kNone),
+      first_outbound_(context.world.tunnels.capacity(), api::kNone) {}
 
 // The workers have stopped: nothing reads the World any more. The rows stay for the next life.
 Sas::~Sas() {
@@ -176,6 +186,7 @@ Failure Sas::install(const api::SetInboundSa& message, uint32_t slot) {
   record->sa->vrf_id = static_cast<uint8_t>(context_.world.tunnels.at(message.tunnel_id)->vrf_id);
   context_.world.inbound_sas.publish(slot, record->sa.get());
   context_.references.add(ObjectKind::kTunnel, message.tunnel_id);
+  record->next_slot = std::exchange(first_inbound_[message.tunnel_id], slot);
   inbound_[slot] = std::move(record);
   return success();
 }
@@ -220,21 +231,10 @@ Failure Sas::install(const api::SetOutboundSa& message) {
   apply_selectors(record->selectors, *record->sa);
   context_.world.outbound_sas.publish(message.slot, record->sa.get());
   context_.references.add(ObjectKind::kTunnel, message.tunnel_id);
-  link_to_tunnel(*record);
+  record->next_slot = std::exchange(first_outbound_[message.tunnel_id], message.slot);
   outbound_by_spi_.emplace(message.spi, message.slot);
   outbound_[message.slot] = std::move(record);
   return success();
-}
-
-void Sas::link_to_tunnel(OutboundRecord& record) {
-  record.next_slot = std::exchange(first_of_tunnel_[record.sa->tunnel_id], record.sa->slot);
-}
-
-void Sas::unlink_from_tunnel(const OutboundRecord& record) {
-  uint32_t* link = &first_of_tunnel_[record.sa->tunnel_id];
-  while (*link != record.sa->slot)
-    link = &outbound_[*link]->next_slot;
-  *link = record.next_slot;
 }
 
 Failure Sas::update(const api::UpdateSa& message) {
@@ -289,6 +289,7 @@ Failure Sas::remove(const api::DeleteSa& message, std::function<void()> done) {
 Failure Sas::remove_inbound(const api::DeleteSa& message, std::function<void()> done) {
   if (find_inbound(message.slot, message.spi) == nullptr)
     return no_such_sa("inbound", message.slot, message.spi);
+  unlink(first_inbound_[inbound_[message.slot]->sa->tunnel_id], inbound_, message.slot);
   std::unique_ptr<InboundRecord> record = std::move(inbound_[message.slot]);
   context_.world.inbound_sas.publish(message.slot, nullptr);
   context_.references.drop(ObjectKind::kTunnel, record->sa->tunnel_id);
@@ -305,9 +306,9 @@ Failure Sas::remove_inbound(const api::DeleteSa& message, std::function<void()> 
 Failure Sas::remove_outbound(const api::DeleteSa& message, std::function<void()> done) {
   if (find_outbound(message.slot, message.spi) == nullptr)
     return no_such_sa("outbound", message.slot, message.spi);
-  unlink_from_tunnel(*outbound_[message.slot]);
+  const uint32_t tunnel_id = outbound_[message.slot]->sa->tunnel_id;
+  unlink(first_outbound_[tunnel_id], outbound_, message.slot);
   std::unique_ptr<OutboundRecord> record = std::move(outbound_[message.slot]);
-  const uint32_t tunnel_id = record->sa->tunnel_id;
   if (tunnels_.active(tunnel_id) == message.slot) tunnels_.activate(tunnel_id, api::kNone);
   context_.world.outbound_sas.publish(message.slot, nullptr);
   context_.references.drop(ObjectKind::kTunnel, tunnel_id);
@@ -328,7 +329,7 @@ Failure Sas::remove_outbound(const api::DeleteSa& message, std::function<void()>
 }
 
 void Sas::refresh_headers(uint32_t tunnel_id) {
-  for (uint32_t slot = first_of_tunnel_[tunnel_id]; slot != api::kNone; slot = outbound_[slot]->next_slot) {
+  for (uint32_t slot = first_outbound_[tunnel_id]; slot != api::kNone; slot = outbound_[slot]->next_slot) {
     OutboundRecord& record = *outbound_[slot];
     const auto stored = record.stored.message();
     OuterHeader wanted{};
@@ -337,6 +338,13 @@ void Sas::refresh_headers(uint32_t tunnel_id) {
     if (wanted.policy == record.sa->outer.load(std::memory_order_relaxed)->policy) continue;
     (void)replace_header(record, endpoints_of(stored));  // what made a header a line above makes one again
   }
+}
+
+uint64_t Sas::last_verified_ns(uint32_t tunnel_id) const {
+  uint64_t latest_ns = 0;
+  for (uint32_t slot = first_inbound_[tunnel_id]; slot != api::kNone; slot = inbound_[slot]->next_slot)
+    latest_ns = std::max(latest_ns, inbound_[slot]->sa->row->last_use_ns.load(std::memory_order_relaxed));
+  return latest_ns;
 }
 
 uint32_t Sas::tunnel_of(const QuotedEsp& quoted) const {

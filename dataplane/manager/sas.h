@@ -34,6 +34,8 @@ class Sas {
 
   // Makes the headers of the tunnel's outbound SAs follow its policy.
   void refresh_headers(uint32_t tunnel_id);
+  // When the tunnel's inbound SAs verified a packet last; 0: never.
+  uint64_t last_verified_ns(uint32_t tunnel_id) const;
   // The tunnel whose live outbound SA the router quotes; api::kNone: believe nothing.
   uint32_t tunnel_of(const QuotedEsp& quoted) const;
 
@@ -54,18 +56,16 @@ class Sas {
   Failure move_outbound(const api::UpdateSa& message);
   Failure remove_inbound(const api::DeleteSa& message, std::function<void()> done);
   Failure remove_outbound(const api::DeleteSa& message, std::function<void()> done);
-  void link_to_tunnel(OutboundRecord& record);
-  void unlink_from_tunnel(const OutboundRecord& record);
   Failure replace_header(OutboundRecord& record, const OuterEndpoints& endpoints);
 
   TablesContext& context_;
   SharedStateFile& state_;
   Tunnels& tunnels_;
   const CryptoEngine& engine_;
-  std::vector<std::unique_ptr<InboundRecord>> inbound_;    // by slot
-  std::vector<std::unique_ptr<OutboundRecord>> outbound_;  // by slot
-  std::vector<bool> dying_inbound_, dying_outbound_;       // slots whose rows workers may still write
-  std::vector<uint32_t> first_of_tunnel_;                  // outbound slot by tunnel; the record has the next
+  std::vector<std::unique_ptr<InboundRecord>> inbound_;          // by slot
+  std::vector<std::unique_ptr<OutboundRecord>> outbound_;        // by slot
+  std::vector<bool> dying_inbound_, dying_outbound_;             // slots whose rows workers may still write
+  std::vector<uint32_t> first_inbound_, first_outbound_;         // slots by tunnel; the record has the next
   std::unordered_multimap<uint32_t, uint32_t> outbound_by_spi_;  // to slots
 };
 

@@ -19,7 +19,7 @@ inline WorldConfig world_config_for(uint32_t workers, uint32_t slots) {
   return {.workers = workers,
           .slots = slots,
           .neighbours = kLeastObjects,
-          .groups = std::min(tunnels + kLeastObjects, kMaxGroupId + 1),
+          .groups = std::min(tunnels + kLeastObjects, kMaxGroupId),
           .tunnels = tunnels};
 }
 

@@ -30,7 +30,7 @@ Tunnels::~Tunnels() {
 }
 
 Failure Tunnels::set_tunnel(const api::SetTunnel& message) {
-  if (message.tunnel_id >= context_.world.tunnels.capacity())
+  if (std::max(message.tunnel_id, message.path_tunnel_id) >= context_.world.tunnels.capacity())
     return {api::Error::kExhausted,
             "tunnel ids must be below " + std::to_string(context_.world.tunnels.capacity())};
   if (context_.world.vrfs.at(message.vrf_id) == nullptr) return not_found("virtual network", message.vrf_id);
@@ -141,11 +141,12 @@ void Tunnels::refresh_path_mtus(uint64_t now_ns) {
   }
 }
 
-DumpSource Tunnels::dump() const {
-  return dump_of_table(entries_, [](uint32_t, const Entry& entry) {
+DumpSource Tunnels::dump(std::function<api::HealthCause(uint32_t tunnel_id)> cause_of) const {
+  return dump_of_table(entries_, [cause_of = std::move(cause_of)](uint32_t id, const Entry& entry) {
     auto message = entry.message;
     message.outbound_slot = entry.tunnel->outbound_slot.load(std::memory_order_relaxed);
     message.path_mtu_bytes = entry.tunnel->path_mtu_bytes.load(std::memory_order_relaxed);
+    message.unhealthy = static_cast<uint8_t>(cause_of(id));
     return message;
   });
 }

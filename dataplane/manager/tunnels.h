@@ -36,7 +36,8 @@ class Tunnels {
   // Forgets what was learnt long ago, and follows the ports' own MTUs: a tenth of the tunnels at each call.
   void refresh_path_mtus(uint64_t now_ns);
 
-  DumpSource dump() const;
+  // `cause_of`: what a tunnel's path is up to.
+  DumpSource dump(std::function<api::HealthCause(uint32_t tunnel_id)> cause_of) const;
 
  private:
   struct Entry {

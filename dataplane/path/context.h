@@ -21,6 +21,8 @@ namespace sallyport::dataplane {
 
 static_assert(kBurst <= kMaxCryptoBurst && api::kMaxPorts <= 64);
 
+struct DecapPacket;
+
 // Packets on their way to one place, sent together.
 struct PacketBuffer {
   uint32_t count = 0;
@@ -78,6 +80,10 @@ struct PathContext {
   std::unique_ptr<Reassembler> reassembler;
   FirstPackets first_packets;
   PathLimits limits = default_limits();
+
+  // The burst whose packets are being routed; only while they are.
+  const DecapPacket* decapsulated = nullptr;
+  uint32_t decapsulated_count = 0;
 
   bool has_news = false;  // something was put into a ring of the manager's in this loop
   std::array<PacketBuffer, api::kMaxPorts> transmit;

@@ -12,6 +12,7 @@
 #include "dataplane/packet/ipv4.h"
 #include "dataplane/path/outbound.h"
 #include "dataplane/path/policy_member.h"
+#include "dataplane/path/probe_packets.h"
 #include "dataplane/path/transmit.h"
 
 namespace sallyport::dataplane {
@@ -187,6 +188,10 @@ void forward_fragments(PathContext& context, const RoutedPacket& packet, uint32_
                                                              : group->member(flow_hash(read_flow(header)));
   }
   if (member != nullptr) return Member::of(*member);
+  if (group_id == kProbeGroup) {
+    take_probe(context, packet);
+    return {};
+  }
   refuse(context, packet, group == nullptr ? api::DropReason::kNoRoute : api::DropReason::kNoTunnelUp);
   return {};
 }

@@ -332,7 +332,10 @@ void decapsulate_burst(PathContext& context, InboundBurst& inbound) {
   const uint32_t routed_count = accept_burst(context, {packets.data(), count}, jobs.data(), routed.data());
   if (context.accepted_ipv6.count > 0) [[unlikely]]
     route_accepted_ipv6(context);
-  if (routed_count > 0) forward_burst(context, {routed.data(), routed_count});
+  if (routed_count == 0) return;
+  context.decapsulated = packets.data();
+  context.decapsulated_count = count;
+  forward_burst(context, {routed.data(), routed_count});
 }
 
 }  // namespace sallyport::dataplane

@@ -12,6 +12,7 @@
 #include "dataplane/path/classify_ipv6.h"
 #include "dataplane/path/context.h"
 #include "dataplane/path/forward_ipv6.h"
+#include "dataplane/path/probe_packets.h"
 #include "dataplane/path/transmit.h"
 #include "dataplane/path/validate_ipv6.h"
 #include "dataplane/policy/selector_set.h"
@@ -141,6 +142,10 @@ void accept_ipv6(PathContext& context, const DecapPacket& packet) {
   if (!matches_policy(sa, header)) {
     bump(sa.row->policy_dropped);
     drop(context, packet.packet, api::DropReason::kPolicyInbound);
+    return;
+  }
+  if (is_probe_address(ipv6_destination(header))) {
+    punt_probe(context, sa.tunnel_id, packet.packet);
     return;
   }
   clamp_mss(context, sa, header);

@@ -24,11 +24,14 @@ enum class MetaKind : uint8_t {
                  // api::kNone); data starts at the IP header
   kPathMtuIcmp,  // ICMP fragmentation needed or ICMPv6 packet too big to an own address that quotes ESP; data
                  // starts at the IP header
+  kPuntProbe,    // to a probe address, decrypted from tunnel_id; data starts at the IP header
   // manager -> worker
   kInjectPort,  // whole frame from the mirror TAP of port_id (mirror_may_send already said yes)
   kInjectVrf,   // IP packet from the mirror TUN of vrf_id: routed as if it came from the LAN, TTL untouched
   kInjectNeighbour,  // a packet that was kUnresolved, its neighbour_id now resolved; data starts at the IP
                      // header
+  kInjectTunnel,     // inner packet of ours for tunnel_id, whatever the groups say; the fields of
+                     // kHandoverOutbound
 };
 
 // Each class has its own token bucket per worker, so that none starves another.
@@ -39,6 +42,7 @@ enum class PuntClass : uint8_t {
   kIcmp,
   kRouting,    // to a LAN port's or VRF's own address, or link-local multicast: BGP, BFD, OSPF
   kNeighbour,  // packets that wait for a neighbour
+  kProbe,      // of tunnels
   kCount
 };
 

@@ -32,9 +32,11 @@ class Rings {
 
   // Packets with their PacketMeta filled. Producer: worker `from`; consumer: worker `to`.
   rte_ring* handover(uint32_t from, uint32_t to) const { return handover_[from * workers_ + to]; }
-  // Producer: the worker; consumer: manager. kPuntPort, kPuntVrf, kUnresolved, kPathMtuIcmp.
+  // Producer: the worker; consumer: manager. kPuntPort, kPuntVrf, kUnresolved, kPathMtuIcmp,
+  // kPuntProbe.
   rte_ring* exceptions(uint32_t worker) const { return exceptions_[worker]; }
-  // Producer: manager; consumer: the worker. kInjectPort, kInjectVrf, kInjectNeighbour. To keep the order of
+  // Producer: manager; consumer: the worker. kInjectPort, kInjectVrf, kInjectNeighbour,
+  // kInjectTunnel. To keep the order of
   // a flow, the manager gives all packets of one mirror to one worker.
   rte_ring* injections(uint32_t worker) const { return injections_[worker]; }
   // Producer: the worker; consumer: manager.

@@ -99,8 +99,16 @@ struct Neighbour {
   api::Address address;
 };
 
-inline bool is_live(const api::GroupMember& member) {
+// Whether it may carry at all; who of those that may does is the manager's choice.
+inline bool can_carry(const api::GroupMember& member) {
   return member.up != 0 && member.weight != 0;
+}
+// Bit i: members[i] can carry. At most 64 members.
+inline uint64_t able_members(std::span<const api::GroupMember> members) {
+  uint64_t able = 0;
+  for (size_t i = 0; i < members.size(); ++i)
+    able |= uint64_t{can_carry(members[i])} << i;
+  return able;
 }
 
 // A next-hop group: any number of tunnels, neighbours and so on with weights. Immutable; replaced whole.
@@ -108,31 +116,46 @@ class NextHopGroup {
  public:
   static constexpr uint32_t kBuckets = 256;
 
-  // The members that are up share the buckets by weight (weighted rendezvous hashing over member kind and
-  // id), so that a member that goes takes only its own flows with it and gets just those back. Weight 0
-  // counts as down.
-  NextHopGroup(uint32_t id, uint32_t vrf_id, std::span<const api::GroupMember> members,
+  // `carrying`: bit i for members[i]; those can_carry and are of one rank. They share the buckets by weight
+  // (rendezvous hashing over their keys, and for members of one key over their order), each as many as its
+  // weight says. A member of that rank that doesn't carry has its buckets only lent to others: so when one
+  // goes it takes only its own flows with it, and gets just those back. In a group of kByPolicy all this
+  // holds for those of each policy.
+  NextHopGroup(uint32_t id, uint32_t vrf_id, std::span<const api::GroupMember> members, uint64_t carrying,
                api::MemberChoice choice = api::MemberChoice::kByFlow);
 
-  // The live member for a flow, the same for both directions where packet/ipv4.h's flow_hash is; nullptr:
-  // none is up.
+  // Of a group of kByFlow, or where just one carries: who carries a flow, the same for both directions where
+  // packet/ipv4.h's flow_hash is; nullptr: nobody.
   const api::GroupMember* member(uint32_t hash) const {
     if (live_ == 0) return nullptr;
     return &members_[live_ == 1 ? only_ : buckets_[hash % kBuckets]];
   }
+  // Of a group of kByPolicy: whether members()[index], which carries, shares its policy's flows with others,
+  // and who of them carries a flow then.
+  bool shares(uint32_t index) const { return tables_[index] != kAlone; }
+  const api::GroupMember& sharer(uint32_t index, uint32_t hash) const {
+    return members_[buckets_[size_t{tables_[index]} * kBuckets + hash % kBuckets]];
+  }
   uint32_t id() const { return id_; }
   uint32_t vrf_id() const { return vrf_id_; }
-  uint32_t live() const { return live_; }
+  uint32_t live() const { return live_; }  // how many carry
+  uint64_t carrying() const { return carrying_; }
   api::MemberChoice choice() const { return choice_; }
-  std::span<const api::GroupMember> members() const { return {members_.data(), member_count_}; }
+  std::span<const api::GroupMember> members() const { return members_; }
 
  private:
-  uint32_t id_, vrf_id_, live_ = 0;
-  uint16_t member_count_;
-  uint8_t only_ = 0;  // index of the one live member
+  static constexpr uint8_t kAlone = 0xff;
+
+  void share_buckets(uint64_t carriers);
+  void share_by_policy();
+
+  uint32_t id_, vrf_id_, live_;
+  uint8_t only_ = 0;  // index of the one that carries
   api::MemberChoice choice_;
-  std::array<uint8_t, kBuckets> buckets_{};
-  std::array<api::GroupMember, api::kMaxGroupMembers> members_{};
+  uint64_t carrying_;
+  std::vector<uint8_t> buckets_;  // a table of kBuckets for those that share flows; none: nobody does
+  std::vector<uint8_t> tables_;   // of kByPolicy: by member, which table, or kAlone
+  std::vector<api::GroupMember> members_;
 };
 
 // A member of a group in one register.
@@ -222,7 +245,7 @@ struct WorldConfig {
   uint32_t workers = 1;
   uint32_t slots = 65536;       // of SAs; 16 bytes each
   uint32_t neighbours = 65536;  // ids are below these; 8 bytes each
-  uint32_t groups = 65536;      // at most kMaxGroupId + 1
+  uint32_t groups = 65536;      // at most kMaxGroupId: that one is kProbeGroup
   uint32_t tunnels = 65536;
 };
 
@@ -249,6 +272,9 @@ class World {
   IdTable<Vrf> vrfs;
   IdTable<Tunnel> tunnels;
   TunnelPool tunnel_pool;
+  // By tunnel: how many probe packets came out of it lately (path/probe_packets.cpp). Writer: its SAs' home
+  // workers, which may lose a count.
+  DpdkArray<std::atomic<uint32_t>> probe_counts;
   // Slot s is used by home_worker(s) alone. Others may ask whether a slot is empty, and read of an SA what
   // never changes: its selectors.
   SaTable<InboundSa> inbound_sas;

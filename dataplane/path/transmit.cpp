@@ -39,6 +39,7 @@ PathLimits default_limits() {
   set(PuntClass::kIcmp, 500, 200);
   set(PuntClass::kRouting, 20000, 2000);
   set(PuntClass::kNeighbour, 1000, 500);
+  set(PuntClass::kProbe, 50000, 1000);
   limits.icmp_errors = RateLimiter(200, 50);
   return limits;
 }
@@ -127,6 +128,12 @@ void hand_over(PathContext& context, uint32_t worker, rte_mbuf* packet) {
 void flush_handover(PathContext& context) {
   for (uint32_t worker = 0; worker < context.handover.size(); ++worker)
     flush_to_worker(context, worker);
+}
+
+void punt(PathContext& context, rte_mbuf* packet, PuntClass punt_class) {
+  if (!within_rate(context, punt_class, packet)) return;
+  meta_of(packet).punt_class = punt_class;
+  to_manager(context, packet);
 }
 
 void punt_to_port(PathContext& context, uint32_t port_id, rte_mbuf* frame, PuntClass punt_class) {

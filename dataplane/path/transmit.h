@@ -90,6 +90,8 @@ class Egress {
 void hand_over(PathContext& context, uint32_t worker, rte_mbuf* packet);
 void flush_handover(PathContext& context);
 
+// To the manager, within the class's rate; the rest of its PacketMeta is filled.
+void punt(PathContext& context, rte_mbuf* packet, PuntClass punt_class);
 // To the manager's mirrors, or to wait there; all within the class's rate.
 void punt_to_port(PathContext& context, uint32_t port_id, rte_mbuf* frame, PuntClass punt_class);
 void punt_to_vrf(PathContext& context, uint32_t vrf_id, rte_mbuf* packet);

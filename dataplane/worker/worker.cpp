@@ -92,6 +92,13 @@ void take_handover(PathContext& context, rte_mbuf* packet, Handover& bursts) {
   }
 }
 
+// Empties them.
+void send_handed_over(PathContext& context, Handover& bursts) {
+  if (bursts.inbound.count > 0) decapsulate_burst(context, bursts.inbound);
+  if (bursts.outbound.count > 0) encapsulate_burst(context, bursts.outbound);
+  if (bursts.outbound_ipv6.count > 0) encapsulate_ipv6_burst(context, bursts.outbound_ipv6);
+}
+
 // `drained`: whether every ring was empty at its end.
 uint32_t poll_handover(PathContext& context, bool& drained) {
   uint32_t total = 0;
@@ -106,9 +113,7 @@ uint32_t poll_handover(PathContext& context, bool& drained) {
     Handover bursts;
     for (uint32_t i = 0; i < count; ++i)
       take_handover(context, packets[i], bursts);
-    if (bursts.inbound.count > 0) decapsulate_burst(context, bursts.inbound);
-    if (bursts.outbound.count > 0) encapsulate_burst(context, bursts.outbound);
-    if (bursts.outbound_ipv6.count > 0) encapsulate_ipv6_burst(context, bursts.outbound_ipv6);
+    send_handed_over(context, bursts);
     total += count;
   }
   return total;
@@ -126,8 +131,10 @@ uint32_t poll_injections(PathContext& context) {
   std::array<rte_mbuf*, kBurst> packets;
   const uint32_t count = rte_ring_sc_dequeue_burst(context.rings->injections(context.index),
                                                    reinterpret_cast<void**>(packets.data()), kBurst, nullptr);
+  if (count == 0) return 0;
   std::array<RoutedPacket, kBurst> routed;
   uint32_t routed_count = 0;
+  Handover bursts;
   for (uint32_t i = 0; i < count; ++i) {
     rte_mbuf* packet = packets[i];
     const PacketMeta& meta = meta_of(packet);
@@ -136,6 +143,8 @@ uint32_t poll_injections(PathContext& context) {
     } else if (meta.kind == MetaKind::kInjectNeighbour) {
       (is_ipv6_packet(packet) ? send_ipv6_to_neighbour : send_to_neighbour)(context, meta.neighbour_id,
                                                                             packet);
+    } else if (meta.kind == MetaKind::kInjectTunnel) {
+      take_handover(context, packet, bursts);
     } else if (is_ipv6_packet(packet)) {
       inject_ipv6(context, packet);
     } else if (const api::DropReason reason = fit_ipv4(packet); reason != kKeep) {
@@ -145,6 +154,7 @@ uint32_t poll_injections(PathContext& context) {
     }
   }
   if (routed_count > 0) forward_burst(context, {routed.data(), routed_count});
+  send_handed_over(context, bursts);
   return count;
 }
 

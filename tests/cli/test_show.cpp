@@ -55,20 +55,18 @@ TEST(Table, ColoursDoNotMoveColumns) {
 TEST(Show, Tunnels) {
   const Json tunnels = Json::parse(R"([
     {"name": "prod-berlin-a-1", "connection": "prod-berlin", "public_address": "a", "local": "192.0.2.1",
-     "remote": "192.0.2.77", "state": "up", "since_s": 3720, "ike_version": 2, "encryption": "AES_GCM_16-256/ESN",
+     "remote": "192.0.2.77", "state": "up", "traffic": "carries", "since_s": 3720, "ike_version": 2, "encryption": "AES_GCM_16-256/ESN",
      "in_packets": 7, "in_bytes": 588, "out_packets": 12345678, "out_bytes": 8400, "path_mtu": 1500, "nat": false,
      "reason": ""},
-    {"name": "prod-berlin-b-1", "state": "down", "since_s": 5, "reason": "the peer does not answer"}])");
-  EXPECT_EQ(show("tunnels", tunnels, {}),
-            "TUNNEL           STATE  SINCE  LOCAL      REMOTE      ENCRYPTION          NAT  IN PKTS     IN  "
-            "OUT PKTS"
-            "     OUT   MTU  REASON\n"
-            "prod-berlin-a-1  up     1h02m  192.0.2.1  192.0.2.77  AES_GCM_16-256/ESN  no         7  588 B   "
-            "  12.3M"
-            "  8.4 kB  1500  -\n"
-            "prod-berlin-b-1  down      5s  -          -           -                   -          -      -   "
-            "      -"
-            "       -     -  the peer does not answer\n");
+    {"name": "prod-berlin-b-1", "state": "down", "traffic": "none", "since_s": 5, "reason": "the peer does not answer"}])");
+  EXPECT_EQ(
+      show("tunnels", tunnels, {}),
+      "TUNNEL           STATE  TRAFFIC  SINCE  LOCAL      REMOTE      ENCRYPTION          NAT  IN PKTS     "
+      "IN  OUT PKTS     OUT   MTU  REASON\n"
+      "prod-berlin-a-1  up     carries  1h02m  192.0.2.1  192.0.2.77  AES_GCM_16-256/ESN  no         7  588 "
+      "B     12.3M  8.4 kB  1500  -\n"
+      "prod-berlin-b-1  down   none        5s  -          -           -                   -          -      "
+      "-         -       -     -  the peer does not answer\n");
 }
 
 TEST(Show, DropsWithoutPacketsOnlyWhenAsked) {

@@ -150,6 +150,42 @@ TEST_F(ConfigTest, CertificatesAndIdentitiesPerAddress) {
   EXPECT_EQ(connection.ike.local_ids.at("b"), "b.example");
 }
 
+TEST_F(ConfigTest, ModesWeightsAndTunnelsOfTheirOwn) {
+  write("secrets/a.psk", "another horse\n", 0600);
+  std::string text = kGood;
+  const auto replace = [&text](const std::string& from, const std::string& to) {
+    text.replace(text.find(from), from.size(), to);
+  };
+  text.resize(text.find("    selectors:"));
+  replace(
+      "    auth:",
+      "    weights: {b: 3}\n    probe: {interval: 50ms, misses: 5}\n    tunnels:\n"
+      "      a-1: {local_id: one.example, remote_id: two.example, psk_file: secrets/a.psk, weight: 7,\n"
+      "            inside: {local: 169.254.21.2/30, remote: 169.254.21.1}, probe: 169.254.21.1}\n    auth:");
+  const ParseResult result = parse_text(text);
+  ASSERT_EQ(listing(result, directory_), "");
+  const Connection& connection = result.gateway.connections.at("prod-berlin");
+  EXPECT_EQ(connection.mode, Mode::kActiveActive);
+  EXPECT_TRUE(connection.preempt);
+  EXPECT_EQ(connection.weights, (std::map<std::string, uint32_t>{{"b", 3}}));
+  ASSERT_EQ(connection.tunnels.size(), 1u);
+  const TunnelOverride& own = connection.tunnels.at("a-1");
+  EXPECT_EQ(own.local_id, "one.example");
+  EXPECT_EQ(own.remote_id, "two.example");
+  EXPECT_EQ(own.psk_file, directory_ + "/secrets/a.psk");
+  EXPECT_EQ(own.inside_local->to_string(), "169.254.21.2/30");
+  EXPECT_EQ(own.inside_remote->to_string(), "169.254.21.1");
+  EXPECT_EQ(own.probe->to_string(), "169.254.21.1");
+  EXPECT_EQ(own.weight, 7u);
+
+  replace("    weights: {b: 3}\n", "    mode: active-standby\n    preempt: false\n");
+  replace("weight: 7,", "");
+  const ParseResult standby = parse_text(text);
+  ASSERT_EQ(listing(standby, directory_), "");
+  EXPECT_EQ(standby.gateway.connections.at("prod-berlin").mode, Mode::kActiveStandby);
+  EXPECT_FALSE(standby.gateway.connections.at("prod-berlin").preempt);
+}
+
 TEST_F(ConfigTest, LifetimesAndTheOuterHeader) {
   std::string text = kGood;
   const std::string rekey = "rekey: 1h";

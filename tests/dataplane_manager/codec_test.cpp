@@ -175,6 +175,71 @@ TEST(CodecTest, RefusesNamesWithoutEnd) {
   EXPECT_EQ(verdict(vrf), api::Error::kInvalid);
 }
 
+template <typename Message>
+struct Wrong {
+  const char* what;
+  std::function<void(Message&)> spoil;
+  api::Error verdict;
+};
+
+TEST(CodecTest, JudgesAGroup) {
+  auto good = make_message<api::SetGroup>(api::Type::kSetGroup, 1);
+  good.member_count = 1;
+  good.members[0] = {api::MemberKind::kTunnel, 1, 1, 5, 0xffffffff, 0xffff, 255, 0};
+  good.preempt = 1;
+  good.choice = api::MemberChoice::kByPolicy;
+  set_text(good.name, "both");
+  const std::vector<Wrong<api::SetGroup>> cases = {
+      {"nothing", [](auto&) {}, Error::kNone},
+      {"preempt", [](auto& group) { group.preempt = 2; }, Error::kMalformed},
+      {"choice", [](auto& group) { group.choice = static_cast<api::MemberChoice>(2); }, Error::kMalformed},
+      {"reserved", [](auto& group) { group.reserved[1] = 1; }, Error::kMalformed},
+      {"member reserved", [](auto& group) { group.members[0].reserved = 1; }, Error::kMalformed},
+      {"member up", [](auto& group) { group.members[0].up = 2; }, Error::kMalformed},
+      {"member kind", [](auto& group) { group.members[0].kind = {}; }, Error::kMalformed},
+      {"too many", [](auto& group) { group.member_count = 65; }, Error::kMalformed}};
+  for (const auto& wrong : cases) {
+    auto group = good;
+    wrong.spoil(group);
+    EXPECT_EQ(verdict(group), wrong.verdict) << wrong.what;
+  }
+}
+
+TEST(CodecTest, JudgesATunnelsProbe) {
+  auto good = make_message<api::SetTunnel>(api::Type::kSetTunnel, 1);
+  good.vrf_id = 1;
+  good.hold_ms = 60'000;
+  good.probe.kind = api::ProbeKind::kEcho;
+  good.probe.misses = 100;
+  good.probe.interval_ms = 50;
+  good.probe.source.family = good.probe.target.family = api::Family::kIpv4;
+  set_text(good.name, "berlin-a");
+  using Tunnel = api::SetTunnel;
+  const std::vector<Wrong<Tunnel>> cases = {
+      {"nothing", [](Tunnel&) {}, Error::kNone},
+      {"suspect", [](Tunnel& tunnel) { tunnel.suspect = 2; }, Error::kMalformed},
+      {"path", [](Tunnel& tunnel) { tunnel.path_tunnel_id = api::kNone; }, Error::kInvalid},
+      {"hold", [](Tunnel& tunnel) { tunnel.hold_ms = 60'001; }, Error::kInvalid},
+      {"kind", [](Tunnel& tunnel) { tunnel.probe.kind = static_cast<api::ProbeKind>(3); }, Error::kMalformed},
+      {"shared target", [](Tunnel& tunnel) { tunnel.probe.shared_target = 2; }, Error::kMalformed},
+      {"no misses", [](Tunnel& tunnel) { tunnel.probe.misses = 0; }, Error::kInvalid},
+      {"many misses", [](Tunnel& tunnel) { tunnel.probe.misses = 101; }, Error::kInvalid},
+      {"longest", [](Tunnel& tunnel) { tunnel.probe.interval_ms = 60'000; }, Error::kNone},
+      {"too long", [](Tunnel& tunnel) { tunnel.probe.interval_ms = 60'001; }, Error::kInvalid},
+      {"too short", [](Tunnel& tunnel) { tunnel.probe.interval_ms = 49; }, Error::kInvalid},
+      {"no source", [](Tunnel& tunnel) { tunnel.probe.source = {}; }, Error::kInvalid},
+      {"no target", [](Tunnel& tunnel) { tunnel.probe.target = {}; }, Error::kInvalid},
+      {"families", [](Tunnel& tunnel) { tunnel.probe.target.family = api::Family::kIpv6; }, Error::kInvalid},
+      {"gateway", [](Tunnel& tunnel) { tunnel.probe = {api::ProbeKind::kGateway, 0, 3, 100, {}, {}}; },
+       Error::kNone},
+      {"none", [](Tunnel& tunnel) { tunnel.probe = {}; }, Error::kNone}};
+  for (const auto& wrong : cases) {
+    auto tunnel = good;
+    wrong.spoil(tunnel);
+    EXPECT_EQ(verdict(tunnel), wrong.verdict) << wrong.what;
+  }
+}
+
 TEST(CodecTest, NeverReadsBeyondAShortMessage) {
   const auto sa = good_sa();
   const auto whole = std::as_bytes(std::span(&sa, 1)).first(api::wire_bytes(sa));

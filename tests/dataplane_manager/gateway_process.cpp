@@ -140,6 +140,10 @@ std::string Wire::device(unsigned number) const {
          ",qpairs=2,framesz=2048,blocksz=4096,framecnt=512";
 }
 
+void Wire::set_far_link(const std::string& state) {
+  shell("ip link set " + name_ + "-far " + state);
+}
+
 void Wire::send(const Frame& frame) {
   ASSERT_EQ(::send(fd_, frame.data(), frame.size(), 0), static_cast<ssize_t>(frame.size()));
 }

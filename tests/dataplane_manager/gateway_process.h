@@ -53,7 +53,8 @@ class Wire {
   Wire(const Wire&) = delete;
   Wire& operator=(const Wire&) = delete;
 
-  std::string device(unsigned number) const;  // DPDK's string for the near end
+  std::string device(unsigned number) const;    // DPDK's string for the near end
+  void set_far_link(const std::string& state);  // "up" or "down"
   void send(const Frame& frame);
   std::optional<Frame> receive(int timeout_ms);
   // The next frame of this EtherType (and IP protocol, unless 0).

@@ -170,7 +170,7 @@ void Gateway::add_vrf(uint32_t vrf_id) {
 
 void Gateway::add_group(uint32_t group_id, uint32_t vrf_id, std::vector<api::GroupMember> members,
                         api::MemberChoice choice) {
-  groups_.push_back(std::make_unique<NextHopGroup>(group_id, vrf_id, members, choice));
+  groups_.push_back(std::make_unique<NextHopGroup>(group_id, vrf_id, members, able_members(members), choice));
   world.groups.publish(group_id, groups_.back().get());
 }
 

@@ -101,52 +101,111 @@ using Members = std::vector<api::GroupMember>;
 Members tunnels(std::initializer_list<uint32_t> ids) {
   Members members;
   for (const uint32_t id : ids)
-    members.push_back({api::MemberKind::kTunnel, 1, 1, id});
+    members.push_back({api::MemberKind::kTunnel, 1, 1, id, 1000 * id, 0, 0, 0});
   return members;
 }
 
+// Each bucket's owner, by key.
+std::vector<uint32_t> owners(const Members& members) {
+  const NextHopGroup group(1, 1, members, able_members(members));
+  std::vector<uint32_t> keys;
+  for (uint32_t hash = 0; hash < NextHopGroup::kBuckets; ++hash)
+    keys.push_back(group.member(hash)->key);
+  return keys;
+}
+
+std::map<uint32_t, uint32_t> shares(const Members& members) {
+  std::map<uint32_t, uint32_t> counts;
+  for (const uint32_t key : owners(members))
+    ++counts[key];
+  return counts;
+}
+
+// Whoever goes, in whatever order: nobody else's flows move, and what it leaves is shared evenly.
 TEST(NextHopGroup, ALostMemberTakesOnlyItsOwnFlows) {
-  Members members = tunnels({11, 12, 13, 14});
-  const NextHopGroup all(1, 1, members);
-  members[2].up = 0;
-  const NextHopGroup without(1, 1, members);
-  uint32_t moved = 0;
-  for (uint32_t hash = 0; hash < NextHopGroup::kBuckets; ++hash) {
-    const uint32_t before = all.member(hash)->id, after = without.member(hash)->id;
-    if (before == 13) {
-      EXPECT_NE(after, 13u);
-      ++moved;
-    } else {
-      EXPECT_EQ(after, before);
+  const Members all = tunnels({11, 12, 13, 14});
+  for (uint32_t up = 1; up < 16; ++up) {
+    Members members = all;
+    for (size_t i = 0; i < members.size(); ++i)
+      members[i].up = up >> i & 1;
+    const auto before = owners(members);
+    for (size_t gone = 0; gone < members.size(); ++gone) {
+      if (members[gone].up == 0 || std::has_single_bit(up)) continue;
+      members[gone].up = 0;
+      const auto after = owners(members);
+      for (uint32_t hash = 0; hash < NextHopGroup::kBuckets; ++hash) {
+        if (before[hash] == members[gone].key) {
+          EXPECT_NE(after[hash], members[gone].key);
+        } else {
+          EXPECT_EQ(after[hash], before[hash]);
+        }
+      }
+      const auto counts = shares(members);
+      const auto live = static_cast<uint32_t>(std::popcount(up)) - 1;
+      EXPECT_EQ(counts.size(), live);
+      for (const auto& [key, count] : counts)
+        EXPECT_NEAR(count, NextHopGroup::kBuckets / live, 4);
+      members[gone].up = 1;
     }
-  }
-  EXPECT_GT(moved, NextHopGroup::kBuckets / 8);
-  EXPECT_LT(moved, NextHopGroup::kBuckets / 2);
-  members[2].up = 1;
-  const NextHopGroup back(1, 1, members);
-  for (uint32_t hash = 0; hash < NextHopGroup::kBuckets; ++hash) {
-    EXPECT_EQ(back.member(hash)->id, all.member(hash)->id);
   }
 }
 
 TEST(NextHopGroup, SharesByWeight) {
-  Members members = tunnels({1, 2});
+  Members members = tunnels({1, 2, 3, 4});
+  EXPECT_EQ(shares(members), (std::map<uint32_t, uint32_t>{{1000, 64}, {2000, 64}, {3000, 64}, {4000, 64}}));
+  members = tunnels({1, 2});
   members[0].weight = 3;
-  const NextHopGroup group(1, 1, members);
-  uint32_t first = 0;
+  EXPECT_EQ(shares(members), (std::map<uint32_t, uint32_t>{{1000, 192}, {2000, 64}}));
+  members[0].weight = 65535;
+  EXPECT_EQ(shares(members), (std::map<uint32_t, uint32_t>{{1000, 256}}));
+}
+
+// Only keys and weights matter: not the ids, which are each end's own, nor the order.
+TEST(NextHopGroup, BothEndsOfAPairChooseAlike) {
+  const Members ours = tunnels({1, 2, 3});
+  Members theirs = {ours[2], ours[0], ours[1]};
+  for (api::GroupMember& member : theirs)
+    member.id += 500;
+  EXPECT_EQ(owners(ours), owners(theirs));
+}
+
+// One that was not there before takes most of its flows from all alike, and moves few others.
+TEST(NextHopGroup, ANewMemberMovesLittleBesideItsShare) {
+  const auto before = owners(tunnels({1, 2, 3})), after = owners(tunnels({1, 2, 3, 4}));
+  uint32_t moved = 0;
   for (uint32_t hash = 0; hash < NextHopGroup::kBuckets; ++hash)
-    first += group.member(hash)->id == 1;
-  EXPECT_NEAR(first, 192, 30);
+    moved += after[hash] != before[hash];
+  EXPECT_GE(moved, 64u);
+  EXPECT_LT(moved, 64u + 48u);
+}
+
+TEST(NextHopGroup, MembersOfOneKeyShareFlowsToo) {
+  Members members = tunnels({1, 2});
+  members[0].key = members[1].key = 0;
+  const NextHopGroup group(1, 1, members, 0b11);
+  std::map<uint32_t, uint32_t> counts;
+  for (uint32_t hash = 0; hash < NextHopGroup::kBuckets; ++hash)
+    ++counts[group.member(hash)->id];
+  EXPECT_EQ(counts, (std::map<uint32_t, uint32_t>{{1, 128}, {2, 128}}));
+}
+
+TEST(NextHopGroup, ThoseOfAnotherRankHaveNoShare) {
+  Members members = tunnels({1, 2, 3});
+  members[2].rank = 1;
+  const NextHopGroup group(1, 1, members, 0b011);
+  EXPECT_EQ(group.live(), 2u);
+  for (uint32_t hash = 0; hash < NextHopGroup::kBuckets; ++hash)
+    EXPECT_NE(group.member(hash)->id, 3u);
 }
 
 TEST(NextHopGroup, HasNoMemberWhereNoneIsUp) {
   Members members = tunnels({1, 2});
   members[0].up = 0;
   members[1].weight = 0;
-  EXPECT_EQ(NextHopGroup(1, 1, members).member(5), nullptr);
+  EXPECT_EQ(NextHopGroup(1, 1, members, able_members(members)).member(5), nullptr);
   members[1].weight = 1;
-  EXPECT_EQ(NextHopGroup(1, 1, members).member(5)->id, 2u);
-  EXPECT_EQ(NextHopGroup(1, 1, {}).member(0), nullptr);
+  EXPECT_EQ(NextHopGroup(1, 1, members, able_members(members)).member(5)->id, 2u);
+  EXPECT_EQ(NextHopGroup(1, 1, {}, 0).member(0), nullptr);
 }
 
 TEST_F(PathTest, SpreadsFlowsOverTunnelsAndKeepsEachOnOne) {
@@ -177,6 +236,22 @@ TEST_F(PathTest, SpreadsFlowsOverTunnelsAndKeepsEachOnOne) {
   EXPECT_EQ(flows_of_spi.size(), 2u);
   EXPECT_GT(flows_of_spi[a.outbound.spi], 10u);
   EXPECT_GT(flows_of_spi[other.spi], 10u);
+}
+
+// As a site's flows are: a few hosts, many ports.
+TEST(NextHopGroup, AThousandFlowsAreSharedEvenly) {
+  for (const Members& members : {tunnels({1, 2}), tunnels({1, 2, 3, 4})}) {
+    const NextHopGroup group(1, 1, members, able_members(members));
+    std::map<uint32_t, uint32_t> flows;
+    for (uint32_t flow = 0; flow < 1000; ++flow) {
+      Bytes packet = ipv4_of_size(100, {kHostA, kHostB + flow % 10});
+      put16(packet, 20, 40000 + flow);
+      put16(packet, 22, 443);
+      ++flows[group.member(flow_hash(read_flow(*reinterpret_cast<const rte_ipv4_hdr*>(packet.data()))))->id];
+    }
+    for (const auto& [id, count] : flows)
+      EXPECT_NEAR(count, 1000.0 / static_cast<double>(members.size()), 50);
+  }
 }
 
 }  // namespace

@@ -38,8 +38,8 @@ class PolicyGroupTest : public PathTest {
 
   void set_members(uint8_t first_up, uint8_t second_up) {
     a_.gateway.add_group(kGroupTunnel, kVrf,
-                         {{api::MemberKind::kTunnel, first_up, 1, kTunnel},
-                          {api::MemberKind::kTunnel, second_up, 1, kSecondTunnel}},
+                         {{api::MemberKind::kTunnel, first_up, 1, kTunnel, 0, 0},
+                          {api::MemberKind::kTunnel, second_up, 1, kSecondTunnel, 0, 1}},
                          api::MemberChoice::kByPolicy);
   }
 
@@ -92,6 +92,31 @@ TEST_F(PolicyGroupTest, AMemberThatIsDownSendsNothingBesideItsSelectors) {
   EXPECT_TRUE(spis_of({kLowHost}).empty());
   EXPECT_EQ(a_.gateway.drops(api::DropReason::kNoTunnelUp), 1u);
   EXPECT_EQ(told_waiting(), 2u);
+}
+
+// Each policy's packets are shared by its own members alone, flow by flow.
+TEST_F(PolicyGroupTest, MembersOfOnePolicyShareItsFlows) {
+  constexpr uint32_t kThirdTunnel = 7, kThirdSlot = 10;
+  OracleSa third = a_.outbound;
+  third.spi = 0x7700000a;
+  a_.gateway.add_tunnel(kThirdTunnel, kVrf, kPeerNeighbour);
+  a_.gateway.add_outbound(third, kThirdSlot, kThirdTunnel, &high_);
+  a_.gateway.add_group(kGroupTunnel, kVrf,
+                       {{api::MemberKind::kTunnel, 1, 1, kTunnel, 1, 0},
+                        {api::MemberKind::kTunnel, 1, 1, kSecondTunnel, 2, 1},
+                        {api::MemberKind::kTunnel, 1, 1, kThirdTunnel, 3, 1}},
+                       api::MemberChoice::kByPolicy);
+  std::map<uint32_t, uint32_t> low, high;
+  for (uint32_t i = 0; i < 40; ++i) {
+    ++low[spis_of({kLanA | i}).at(0)];
+    ++high[spis_of({kLanA | (150 + i)}).at(0)];
+  }
+  EXPECT_EQ(low, (std::map<uint32_t, uint32_t>{{a_.outbound.spi, 40}}));
+  EXPECT_EQ(high.size(), 2u);
+  EXPECT_GT(high[second_.spi], 8u);
+  EXPECT_GT(high[third.spi], 8u);
+  for (uint32_t i = 0; i < 10; ++i)
+    EXPECT_EQ(spis_of({kLanA | (150 + i)}), spis_of({kLanA | (150 + i)})) << "a flow keeps its tunnel";
 }
 
 }  // namespace

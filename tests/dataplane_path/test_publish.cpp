@@ -74,7 +74,7 @@ TEST_F(PathTest, OutboundObjectsAreReplacedUnderRunningWorkers) {
   const OuterEndpoints endpoints{address_of(kPublicA), address_of(kPublicB), 0, 0, false};
   const api::GroupMember member{api::MemberKind::kTunnel, 1, 1, kTunnel};
   std::array<api::OutboundRow, 8> rows{};
-  auto group = std::make_unique<NextHopGroup>(kGroupTunnel, kVrf, std::span(&member, 1));
+  auto group = std::make_unique<NextHopGroup>(kGroupTunnel, kVrf, std::span(&member, 1), 1);
   world.groups.publish(kGroupTunnel, group.get());
   auto neighbour = std::make_unique<Neighbour>(*world.neighbours.at(kPeerNeighbour));
   world.neighbours.publish(kPeerNeighbour, neighbour.get());
@@ -100,7 +100,7 @@ TEST_F(PathTest, OutboundObjectsAreReplacedUnderRunningWorkers) {
       world.outbound_sas.publish(message.slot, created.get());
       a.tunnel->outbound_slot = message.slot;
       offer(0);
-      auto next_group = std::make_unique<NextHopGroup>(kGroupTunnel, kVrf, std::span(&member, 1));
+      auto next_group = std::make_unique<NextHopGroup>(kGroupTunnel, kVrf, std::span(&member, 1), 1);
       auto next_neighbour = std::make_unique<Neighbour>(*neighbour);
       world.groups.publish(kGroupTunnel, next_group.get());
       world.neighbours.publish(kPeerNeighbour, next_neighbour.get());

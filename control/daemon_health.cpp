@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the dataplane tells of its tunnels' health and of who carries a connection's traffic, in words.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "control/daemon.h"
+
+namespace sallyport::control {
+namespace {
+
+constexpr std::string_view kConnectionGroup = "connection/";
+
+std::string names_of(const std::set<uint32_t>& tunnels, const Ids& ids) {
+  std::string names;
+  for (const uint32_t tunnel : tunnels)
+    names += (names.empty() ? "" : ", ") + ids.tunnels.name_of(tunnel);
+  return names;
+}
+
+std::set<uint32_t> those_of(uint64_t carrying, const std::vector<uint32_t>& members) {
+  std::set<uint32_t> tunnels;
+  for (size_t i = 0; i < members.size(); ++i) {
+    if ((carrying >> i & 1) != 0) tunnels.insert(members[i]);
+  }
+  return tunnels;
+}
+
+std::string seconds_text(uint32_t ms) {
+  return ms % 1000 == 0 ? fmt::format("{} s", ms / 1000) : fmt::format("{:.1f} s", ms / 1000.0);
+}
+
+}  // namespace
+
+void Daemon::learn_carrying(const api::SetGroup& group) {
+  if (group.member_count > 0 && group.members[0].kind != api::MemberKind::kTunnel) return;
+  auto& members = members_[group.group_id];
+  members.clear();
+  for (uint32_t i = 0; i < group.member_count; ++i)
+    members.push_back(group.members[i].id);
+  carrying_[group.group_id] = those_of(group.carrying, members);
+}
+
+std::string Daemon::health_text(const TunnelPlan& plan, api::HealthCause cause) const {
+  switch (cause) {
+    case api::HealthCause::kLink:
+      return fmt::format("the link of port {} is down", plan.port);
+    case api::HealthCause::kSuspect: {
+      const std::string& reason = tunnels_.at(plan.name).reason();
+      return reason.empty() ? fmt::format("peer {} does not answer IKE", plan.remote.to_string()) : reason;
+    }
+    case api::HealthCause::kProbe:
+      return "its probes are not answered";
+    case api::HealthCause::kHold:
+      return "it was unhealthy a moment ago and is watched before it carries traffic again";
+    case api::HealthCause::kHealthy:
+      break;
+  }
+  return "";
+}
+
+void Daemon::on_health(const api::HealthChanged& event) {
+  if (event.cause == api::HealthCause::kHealthy)
+    unhealthy_.erase(event.tunnel_id);
+  else
+    unhealthy_[event.tunnel_id] = event.cause;
+  const TunnelPlan* plan = tunnel_of_child(ids_.tunnels.name_of(event.tunnel_id));
+  if (plan == nullptr) return;
+  std::string text;
+  switch (event.cause) {
+    case api::HealthCause::kHealthy:
+      text = fmt::format("healthy again after {}", seconds_text(event.after_ms));
+      break;
+    case api::HealthCause::kHold:
+      text = fmt::format("nothing is wrong any more: it may carry traffic if that lasts for {}",
+                         seconds_text(event.hold_ms));
+      break;
+    case api::HealthCause::kProbe:
+      text = fmt::format("unhealthy: no answer to its probes for {} ms", event.after_ms);
+      break;
+    default:
+      text = "unhealthy: " + health_text(*plan, event.cause);
+  }
+  events_.add("tunnel", plan->name, text);
+}
+
+void Daemon::on_group(const api::GroupChanged& event) {
+  const std::string name = ids_.groups.name_of(event.group_id);
+  const auto members = members_.find(event.group_id);
+  if (members == members_.end()) return;
+  const std::set<uint32_t> now = those_of(event.carrying, members->second);
+  const std::set<uint32_t> before = std::exchange(carrying_[event.group_id], now);
+  if (now == before || !name.starts_with(kConnectionGroup)) return;
+  std::string text;
+  if (now.empty()) {
+    text = "no tunnel carries its traffic";
+  } else if (before.empty()) {
+    text = fmt::format("its traffic goes over {}", names_of(now, ids_));
+  } else {
+    text = fmt::format("its traffic goes over {}, no longer over {}", names_of(now, ids_),
+                       names_of(before, ids_));
+    if (std::includes(now.begin(), now.end(), before.begin(), before.end()))
+      text = fmt::format("its traffic goes over {}", names_of(now, ids_));
+  }
+  events_.add("connection", name.substr(kConnectionGroup.size()), text);
+}
+
+std::set<uint32_t> Daemon::carriers() const {
+  std::set<uint32_t> tunnels;
+  for (const auto& [group, its_tunnels] : carrying_) {
+    if (ids_.groups.name_of(group).starts_with(kConnectionGroup))
+      tunnels.insert(its_tunnels.begin(), its_tunnels.end());
+  }
+  return tunnels;
+}
+
+bool Daemon::is_among(const TunnelPlan& plan, const std::set<uint32_t>& tunnels) const {
+  return std::any_of(plan.children.begin(), plan.children.end(), [&](const ChildPlan& child) {
+    const auto id = ids_.tunnels.find(bounded_name(child.name));
+    return id && tunnels.contains(*id);
+  });
+}
+
+api::HealthCause Daemon::health_of(const TunnelPlan& plan) const {
+  for (const ChildPlan& child : plan.children) {
+    const auto id = ids_.tunnels.find(bounded_name(child.name));
+    const auto found = id ? unhealthy_.find(*id) : unhealthy_.end();
+    if (found != unhealthy_.end()) return found->second;
+  }
+  return api::HealthCause::kHealthy;
+}
+
+}  // namespace sallyport::control
