@@ -72,10 +72,11 @@ void Exceptions::write(Mirror* mirror, rte_mbuf* packet) {
 
 void Exceptions::hold(rte_mbuf* packet, uint64_t now_ns) {
   const PacketMeta meta = meta_of(packet);
-  // It may have been resolved while the packet was on its way here.
-  const Neighbour* neighbour = parts_.context.world.neighbours.at(meta.neighbour_id);
-  if (neighbour != nullptr && neighbour->resolved) {
+  // It may have been resolved while the packet was on its way here. What came by the connected route, as
+  // long as the host's own is not there, names no neighbour.
+  if (const Neighbour* neighbour = parts_.next_hops.find_resolved({meta.port_id, meta.next_hop})) {
     meta_of(packet).kind = MetaKind::kInjectNeighbour;
+    meta_of(packet).neighbour_id = neighbour->id;
     return inject(worker_for(meta.next_hop, parts_.rings.workers()), packet);
   }
   if (!hold_queue_.hold({meta.port_id, meta.next_hop}, packet, now_ns)) return;

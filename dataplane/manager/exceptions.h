@@ -6,6 +6,7 @@
 #include "dataplane/api/shared_state.h"
 #include "dataplane/manager/hold_queue.h"
 #include "dataplane/manager/networks.h"
+#include "dataplane/manager/next_hops.h"
 #include "dataplane/manager/ports.h"
 #include "dataplane/manager/sas.h"
 #include "dataplane/manager/tunnels.h"
@@ -18,6 +19,7 @@ struct ExceptionParts {
   Rings& rings;
   Ports& ports;
   Networks& networks;
+  const NextHops& next_hops;
   Tunnels& tunnels;
   const Sas& sas;
   api::WorkerCounters& counters;  // the manager's own

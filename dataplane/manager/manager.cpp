@@ -58,7 +58,8 @@ Manager::Manager(const ManagerConfig& config, World& world, Rings& rings, Packet
       next_hops_(context_, ports_),
       tunnels_(context_),
       sas_(context_, state, tunnels_, engine),
-      exceptions_({context_, rings, ports_, networks_, tunnels_, sas_, state.workers()[config.workers]}),
+      exceptions_(
+          {context_, rings, ports_, networks_, next_hops_, tunnels_, sas_, state.workers()[config.workers]}),
       epoll_(epoll_create1(EPOLL_CLOEXEC)) {
   hello_ = make_message<api::HelloReply>(api::Type::kHelloReply, 0);
   while (getrandom(hello_.instance.data(), hello_.instance.size(), 0) < 0) {

@@ -5,8 +5,11 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "dataplane/manager/api_server.h"
+#include "dataplane/manager/next_hop_key.h"
 #include "dataplane/manager/ports.h"
 #include "dataplane/manager/tables_context.h"
 
@@ -23,6 +26,9 @@ class NextHops {
   Failure delete_neighbour(uint32_t id);
   Failure set_group(const api::SetGroup& message);
   Failure delete_group(uint32_t id);
+
+  // A resolved neighbour of that address on that port; nullptr: there is none.
+  const Neighbour* find_resolved(const NextHopKey& key) const;
 
   DumpSource dump_neighbours() const;
   DumpSource dump_groups() const;
@@ -43,6 +49,7 @@ class NextHops {
   TablesContext& context_;
   const Ports& ports_;
   std::map<uint32_t, NeighbourEntry> neighbours_;
+  std::set<std::pair<NextHopKey, uint32_t>> by_address_;  // of all neighbours, with their ids
   std::map<uint32_t, GroupEntry> groups_;
 };
 

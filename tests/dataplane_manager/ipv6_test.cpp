@@ -158,6 +158,15 @@ TEST_F(Ipv6Test, AsksForANeighbourAndKeepsThePacket) {
   EXPECT_EQ(receive6(lan_).size(), 200u);
 }
 
+TEST_F(Ipv6Test, SendsToAKnownNeighbourThatHasNoRouteYet) {
+  install_pair();
+  expect_ok(set_neighbour6(9, kLanPort, ip6(1, 0x64), {2, 0, 0, 0, 0, 9}));
+  const Frame packet = ipv6_of_size(200, {.source = kFarHost6, .destination = ip6(1, 0x64)});
+  const OracleSa sends = peer6(kInboundSpi, kInboundKey, kPeer6, kGateway6);
+  wan_.send(ethernet(wan_mac_, kNextHopMac, 0x86dd, dataplane::testing::seal(sends, 1, packet)));
+  EXPECT_EQ(receive6(lan_).size(), 200u);
+}
+
 TEST_F(Ipv6Test, GivesBackWhatWasSet) {
   install_pair();
   const auto is_ipv6 = [](const api::Address& address) { return address.family == api::Family::kIpv6; };
