@@ -210,6 +210,9 @@ void Daemon::on_dataplane_event(const api::Header& header, std::span<const uint8
       events_.add("tunnel", tunnel, fmt::format("path MTU is {}", event.path_mtu_bytes));
       return;
     }
+    case api::Type::kPacketAudited:
+      if (gateway_.settings.audit) feed_.on_dataplane_event(header, bytes);
+      return;
     default:
       feed_.on_dataplane_event(header, bytes);
   }

@@ -113,6 +113,8 @@ size_t least_bytes(Type type) {
       return sizeof(api::LinkChanged);
     case Type::kPathMtuChanged:
       return sizeof(api::PathMtuChanged);
+    case Type::kPacketAudited:
+      return sizeof(api::PacketAudited);
   }
   return 0;
 }

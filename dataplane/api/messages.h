@@ -21,7 +21,7 @@
 namespace sallyport::api {
 
 inline constexpr uint32_t kMagic = 0x53504450;  // "SPDP"
-inline constexpr uint16_t kVersion = 4;
+inline constexpr uint16_t kVersion = 5;
 inline constexpr uint32_t kMaxMessageBytes = 8192;
 inline constexpr uint32_t kMaxSelectors = 32;     // of one side of an SA
 inline constexpr uint32_t kMaxGroupMembers = 64;  // of a next-hop group
@@ -66,6 +66,7 @@ enum class Type : uint16_t {
   kSaExpired,
   kLinkChanged,
   kPathMtuChanged,
+  kPacketAudited,
 };
 
 struct Header {
@@ -371,6 +372,21 @@ struct PathMtuChanged {
   Header header;
   uint32_t tunnel_id;
   uint32_t path_mtu_bytes;
+};
+
+// RFC 4303 sections 3.4.2, 3.4.3 and 3.4.4.1.
+enum class AuditCause : uint8_t { kUnknownSpi = 0, kReplay = 1, kIntegrity = 2 };
+inline constexpr size_t kAuditCauses = 3;
+
+struct PacketAudited {  // an inbound ESP packet that was dropped; limited in rate by worker and cause
+  Header header;
+  Address source, destination;
+  uint32_t spi;
+  uint32_t sequence;    // its low 32 bits, as the packet says; 0: the packet ends before
+  uint32_t flow_label;  // of IPv6
+  uint32_t unrecorded;  // more of them, by this worker and for this cause, since the last one told of
+  AuditCause cause;
+  std::array<uint8_t, 3> reserved;
 };
 
 // How much of a message goes over the socket.

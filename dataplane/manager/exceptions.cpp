@@ -166,6 +166,16 @@ void Exceptions::tell(const WorkerEvent& event) {
     message.hard = event.hard;
     message.cause = static_cast<api::ExpireCause>(event.cause);
     parts_.context.send_event(std::as_bytes(std::span(&message, 1)));
+  } else if (event.kind == EventKind::kPacketAudited) {
+    auto message = make_message<api::PacketAudited>(api::Type::kPacketAudited, 0);
+    message.source = event.remote;
+    message.destination = event.local;
+    message.spi = event.spi;
+    message.sequence = event.sequence;
+    message.flow_label = event.flow_label;
+    message.unrecorded = event.unrecorded;
+    message.cause = static_cast<api::AuditCause>(event.cause);
+    parts_.context.send_event(std::as_bytes(std::span(&message, 1)));
   }
 }
 

@@ -61,6 +61,7 @@ struct RoutedIpv6 {
 struct PathLimits {
   std::array<RateLimiter, static_cast<size_t>(PuntClass::kCount)> punts;
   RateLimiter icmp_errors;
+  std::array<RateLimiter, api::kAuditCauses> audits;  // by api::AuditCause
 };
 PathLimits default_limits();
 
@@ -78,6 +79,7 @@ struct PathContext {
   std::unique_ptr<Reassembler> reassembler;
   FirstPackets first_packets;
   PathLimits limits = default_limits();
+  std::array<uint32_t, api::kAuditCauses> unrecorded{};  // since the last record of this api::AuditCause
 
   bool has_news = false;  // something was put into a ring of the manager's in this loop
   std::array<PacketBuffer, api::kMaxPorts> transmit;

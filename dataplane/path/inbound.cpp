@@ -61,12 +61,18 @@ void punt_frame(PathContext& context, const Port& port, rte_mbuf* packet, PuntCl
   punt_to_port(context, port.id, packet, punt_class);
 }
 
+[[gnu::cold, gnu::noinline]] void drop_unknown(PathContext& context, rte_mbuf* packet,
+                                               uint16_t esp_offset_bytes) {
+  audit(context, packet, esp_offset_bytes, api::AuditCause::kUnknownSpi);
+  drop(context, packet, api::DropReason::kUnknownSpi);
+}
+
 // To the home worker of the slot; dropped where no SA is there.
 [[gnu::noinline]] void leave_home(PathContext& context, rte_mbuf* packet, uint16_t esp_offset_bytes,
                                   uint32_t port_id) {
   const uint32_t slot = spi_at(packet, esp_offset_bytes) & api::kSlotMask;
   if (context.world->inbound_sas.at(slot) == nullptr) {
-    drop(context, packet, api::DropReason::kUnknownSpi);
+    drop_unknown(context, packet, esp_offset_bytes);
     return;
   }
   PacketMeta& meta = meta_of(packet);
@@ -162,7 +168,7 @@ void find_sas(PathContext& context, InboundBurst& inbound) {
     if (packet.spi != found_spi) {
       InboundSa& sa = *packet.sa;
       if (sa.spi != packet.spi) [[unlikely]] {
-        drop(context, packet.packet, api::DropReason::kUnknownSpi);
+        drop_unknown(context, packet.packet, packet.esp_offset_bytes);
         continue;
       }
       prefetch_state(sa);
@@ -218,10 +224,19 @@ void follow_peer(PathContext& context, const DecapPacket& packet, const CryptoJo
   if (source != 0) report_peer(context, sa, source, outer, packet.esp_offset);
 }
 
+// What is dropped before it was verified still begins with its outer headers.
+[[gnu::cold, gnu::noinline]] void drop_decapsulated(PathContext& context, const DecapPacket& packet) {
+  if (packet.drop == api::DropReason::kReplay)
+    audit(context, packet.packet, packet.esp_offset, api::AuditCause::kReplay);
+  else if (packet.drop == api::DropReason::kIcvFailed)
+    audit(context, packet.packet, packet.esp_offset, api::AuditCause::kIntegrity);
+  drop(context, packet.packet, packet.drop);
+}
+
 // What is not an IPv4 packet to be routed: an IPv6 one, or none.
 [[gnu::noinline]] void accept_or_drop(PathContext& context, const DecapPacket& packet, const CryptoJob& job) {
   if (packet.drop != kKeepIpv6) {
-    drop(context, packet.packet, packet.drop);
+    drop_decapsulated(context, packet);
     return;
   }
   if (packet.sa->encap.load(std::memory_order_relaxed)) follow_peer(context, packet, job);
@@ -311,7 +326,7 @@ void find_slot(PathContext& context, rte_mbuf* packet, uint16_t esp_offset_bytes
   const uint32_t spi = spi_at(packet, esp_offset_bytes);
   InboundSa* sa = context.world->inbound_sas.at(spi & api::kSlotMask);
   if (sa == nullptr) [[unlikely]] {
-    drop(context, packet, api::DropReason::kUnknownSpi);
+    drop_unknown(context, packet, esp_offset_bytes);
     return;
   }
   prefetch_sa(*sa);

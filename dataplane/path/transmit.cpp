@@ -40,6 +40,7 @@ PathLimits default_limits() {
   set(PuntClass::kRouting, 20000, 2000);
   set(PuntClass::kNeighbour, 1000, 500);
   limits.icmp_errors = RateLimiter(200, 50);
+  limits.audits.fill(RateLimiter(1, 10));
   return limits;
 }
 

@@ -273,6 +273,28 @@ TEST_F(SaTest, FollowAPeerWhoseNatMoved) {
   EXPECT_EQ(moved->remote.bytes, address(kPeerAddress).bytes);
 }
 
+// RFC 4303 sections 3.4.2 to 3.4.4: whoever listens is told of each.
+TEST_F(SaTest, TellOfPacketsThatAreRefused) {
+  install_pair();
+  const auto expect_record = [this](api::AuditCause cause, uint32_t spi, uint32_t sequence) {
+    const auto event = client_.wait_event<api::PacketAudited>(api::Type::kPacketAudited, kWaitMs);
+    ASSERT_TRUE(event);
+    EXPECT_EQ(event->cause, cause);
+    EXPECT_EQ(event->spi, spi);
+    EXPECT_EQ(event->sequence, sequence);
+    EXPECT_EQ(event->unrecorded, 0u);
+    EXPECT_EQ(event->source.bytes, address(kPeerAddress).bytes);
+    EXPECT_EQ(event->destination.bytes, address(kGatewayAddress).bytes);
+  };
+  peer_sends_packet(peer_sends(0x77000009, kInboundKey), 21, to_host(100));
+  expect_record(api::AuditCause::kUnknownSpi, 0x77000009, 21);
+  peer_sends_packet(peer_sends(kInboundSpi, kInboundKey + 1), 22, to_host(100));
+  expect_record(api::AuditCause::kIntegrity, kInboundSpi, 22);
+  ASSERT_TRUE(arrives(23));
+  EXPECT_FALSE(arrives(23, kSilenceMs));
+  expect_record(api::AuditCause::kReplay, kInboundSpi, 23);
+}
+
 TEST_F(SaTest, CountInSharedMemory) {
   install_pair();
   ASSERT_TRUE(arrives(1));
