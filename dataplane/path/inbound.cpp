@@ -119,14 +119,22 @@ void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundB
   if (outcome.packet != nullptr) classify(context, port, outcome.packet, inbound, true);
 }
 
-// ESP right behind a plain IPv4 header, to the port's own address: no need to look for anything else.
+// ESP right behind a plain IPv4 header, to the port's own address: no need to look for anything else. Nor at
+// the header's checksum, which would take 3% more instructions: the ICV vouches for the rest of the packet,
+// and of the header only ECN goes on from here.
 bool is_plain_esp(const rte_ipv4_hdr& header, const Port& port) {
   return header.next_proto_id == IPPROTO_ESP && !ipv4_is_fragment(header) && port.owns(header.dst_addr);
 }
 
-// Step 2 for an IPv4 packet: it goes into `inbound` or is gone.
+// Step 2 for an IPv4 packet: it goes into `inbound` or is gone. Here is the header's checksum verified (RFC
+// 1122 section 3.2.1.2), also since fragments are sorted by its fields, and a peer behind NAT is followed to
+// its source.
 void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundBurst& inbound,
               bool reassembled) {
+  if (!reassembled && !header_checksum_good(packet)) [[unlikely]] {
+    drop(context, packet, api::DropReason::kIpBadHeader);
+    return;
+  }
   const auto* start = rte_pktmbuf_mtod(packet, const uint8_t*);
   const Classified result = classify_public(start, packet->pkt_len, port);
   switch (result.what) {

@@ -93,9 +93,7 @@ TEST_F(AuditTest, APacketThatEndsBehindItsSpiHasNoNumber) {
   Bytes cut = seal(a.inbound, 9, ipv4_of_size(100, {kHostB, kHostA}));
   cut.resize(20 + 7);
   put16(cut, 2, 27);
-  put16(cut, 10, 0);
-  put16(cut, 10, internet_checksum(cut, 0, 20));
-  a.from_outside(cut);
+  a.from_outside(with_checksum(cut));
   a.gateway.poll();
   expect_record(record(a.gateway), AuditCause::kUnknownSpi, a.inbound, 0);
 }
