@@ -29,6 +29,7 @@ std::optional<OperatorError> needs_restart(const Gateway& running, const Gateway
   const char* const hint = "stop the gateway and start it with the new file";
   GatewaySettings settings = wanted.settings;
   settings.name = running.settings.name;
+  settings.audit = running.settings.audit;
   if (settings != running.settings) {
     return OperatorError{
         409, "workers, idle, hugepages, memory and sa_capacity cannot change while the gateway runs", hint};

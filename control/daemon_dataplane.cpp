@@ -219,6 +219,9 @@ void Daemon::on_dataplane_event(const api::Header& header, std::span<const uint8
       return on_health(message_cast<api::HealthChanged>(bytes));
     case api::Type::kGroupChanged:
       return on_group(message_cast<api::GroupChanged>(bytes));
+    case api::Type::kPacketAudited:
+      if (gateway_.settings.audit) feed_.on_dataplane_event(header, bytes);
+      return;
     default:
       feed_.on_dataplane_event(header, bytes);
   }

@@ -117,6 +117,8 @@ size_t least_bytes(Type type) {
       return sizeof(api::HealthChanged);
     case Type::kGroupChanged:
       return sizeof(api::GroupChanged);
+    case Type::kPacketAudited:
+      return sizeof(api::PacketAudited);
   }
   return 0;
 }

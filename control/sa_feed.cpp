@@ -21,6 +21,17 @@ SaId id_of(api::Direction direction, uint32_t slot, uint32_t spi) {
   return {spi, slot, direction == api::Direction::kInbound};
 }
 
+std::string audit_text(const api::PacketAudited& event) {
+  const char* cause = "integrity check failed";
+  if (event.cause == api::AuditCause::kUnknownSpi) cause = "of no SA";
+  if (event.cause == api::AuditCause::kReplay) cause = "replayed";
+  std::string text = fmt::format("{}: SPI {:08x}, sequence number {}, from {} to {}", cause, event.spi,
+                                 event.sequence, to_string(event.source), to_string(event.destination));
+  if (event.source.family == api::Family::kIpv6) text += fmt::format(", flow label {:05x}", event.flow_label);
+  if (event.unrecorded > 0) text += fmt::format("; {} more since the last record", event.unrecorded);
+  return text;
+}
+
 }  // namespace
 
 SaFeed::SaFeed(asio::io_context& io, std::string socket_path, DataplaneClient& dataplane,
@@ -311,6 +322,10 @@ void SaFeed::on_dataplane_event(const api::Header& header, std::span<const uint8
     } else if (reader_) {
       reader_->send_expire(id, event.hard ? vici::Expiry::kHard : vici::Expiry::kSoft);
     }
+  } else if (header.type == api::Type::kPacketAudited) {
+    const auto event = message_cast<api::PacketAudited>(bytes);
+    const SaRecord* record = ledger_.find({event.spi, event.spi & api::kSlotMask, true});
+    events_.add("audit", record != nullptr ? record->tunnel : "esp", audit_text(event));
   }
 }
 

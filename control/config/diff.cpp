@@ -80,7 +80,8 @@ Rows rows_of(const GatewaySettings& settings) {
           {"idle", settings.idle == Idle::kPoll ? "poll" : "sleep"},
           {"hugepages", show_flag(settings.hugepages)},
           {"memory_mb", show_unless_zero(settings.memory_mb)},
-          {"sa_capacity", std::to_string(settings.sa_capacity)}};
+          {"sa_capacity", std::to_string(settings.sa_capacity)},
+          {"audit", show_flag(settings.audit)}};
 }
 
 Rows rows_of(const Port& port) {

@@ -25,6 +25,7 @@ struct GatewaySettings {
   bool hugepages = true;
   uint32_t memory_mb = 0;        // 0: chosen from the other settings
   uint32_t sa_capacity = 16384;  // slots of the dataplane's SAD
+  bool audit = true;             // events for ESP packets that RFC 4303 calls auditable
   bool operator==(const GatewaySettings&) const = default;
 };
 

@@ -92,6 +92,7 @@ void parse_settings(Section& section, GatewaySettings& settings) {
   read_key(section, "hugepages", settings.hugepages, read_flag);
   read_key(section, "memory_mb", settings.memory_mb, read_number, 64, 1u << 20);
   read_key(section, "sa_capacity", settings.sa_capacity, read_number, 16, kMostSlots);
+  read_key(section, "audit", settings.audit, read_flag);
   section.finish();
 }
 

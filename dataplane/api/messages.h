@@ -68,6 +68,7 @@ enum class Type : uint16_t {
   kPathMtuChanged,
   kHealthChanged,
   kGroupChanged,
+  kPacketAudited,
 };
 
 struct Header {
@@ -436,6 +437,21 @@ struct GroupChanged {
   uint32_t group_id;
   uint32_t reserved;
   uint64_t carrying;  // bit i for members[i]; 0: none is up
+};
+
+// RFC 4303 sections 3.4.2, 3.4.3 and 3.4.4.1.
+enum class AuditCause : uint8_t { kUnknownSpi = 0, kReplay = 1, kIntegrity = 2 };
+inline constexpr size_t kAuditCauses = 3;
+
+struct PacketAudited {  // an inbound ESP packet that was dropped; limited in rate by worker and cause
+  Header header;
+  Address source, destination;
+  uint32_t spi;
+  uint32_t sequence;    // its low 32 bits, as the packet says; 0: the packet ends before
+  uint32_t flow_label;  // of IPv6
+  uint32_t unrecorded;  // more of them, by this worker and for this cause, since the last one told of
+  AuditCause cause;
+  std::array<uint8_t, 3> reserved;
 };
 
 // How much of a message goes over the socket.

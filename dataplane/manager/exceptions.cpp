@@ -82,10 +82,11 @@ void Exceptions::write(Mirror* mirror, rte_mbuf* packet) {
 
 void Exceptions::hold(rte_mbuf* packet, uint64_t now_ns) {
   const PacketMeta meta = meta_of(packet);
-  // It may have been resolved while the packet was on its way here.
-  const Neighbour* neighbour = parts_.context.world.neighbours.at(meta.neighbour_id);
-  if (neighbour != nullptr && neighbour->resolved) {
+  // It may have been resolved while the packet was on its way here. What came by the connected route, as
+  // long as the host's own is not there, names no neighbour.
+  if (const Neighbour* neighbour = parts_.next_hops.find_resolved({meta.port_id, meta.next_hop})) {
     meta_of(packet).kind = MetaKind::kInjectNeighbour;
+    meta_of(packet).neighbour_id = neighbour->id;
     parts_.injector.inject(worker_for(meta.next_hop, parts_.rings.workers()), packet);
     return;
   }
@@ -164,6 +165,16 @@ void Exceptions::tell(const WorkerEvent& event) {
     message.spi = event.spi;
     message.hard = event.hard;
     message.cause = static_cast<api::ExpireCause>(event.cause);
+    parts_.context.send_event(std::as_bytes(std::span(&message, 1)));
+  } else if (event.kind == EventKind::kPacketAudited) {
+    auto message = make_message<api::PacketAudited>(api::Type::kPacketAudited, 0);
+    message.source = event.remote;
+    message.destination = event.local;
+    message.spi = event.spi;
+    message.sequence = event.sequence;
+    message.flow_label = event.flow_label;
+    message.unrecorded = event.unrecorded;
+    message.cause = static_cast<api::AuditCause>(event.cause);
     parts_.context.send_event(std::as_bytes(std::span(&message, 1)));
   }
 }

@@ -6,6 +6,7 @@
 #include "dataplane/manager/hold_queue.h"
 #include "dataplane/manager/injector.h"
 #include "dataplane/manager/networks.h"
+#include "dataplane/manager/next_hops.h"
 #include "dataplane/manager/ports.h"
 #include "dataplane/manager/probes.h"
 #include "dataplane/manager/sas.h"
@@ -19,6 +20,7 @@ struct ExceptionParts {
   Rings& rings;
   Ports& ports;
   Networks& networks;
+  const NextHops& next_hops;
   Tunnels& tunnels;
   const Sas& sas;
   Probes& probes;

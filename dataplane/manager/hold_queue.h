@@ -8,11 +8,10 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <tuple>
 #include <vector>
 
 #include "dataplane/api/drop_reason.h"
-#include "dataplane/api/messages.h"
+#include "dataplane/manager/next_hop_key.h"
 
 namespace sallyport::dataplane {
 
@@ -20,15 +19,6 @@ inline constexpr size_t kHeldPerNeighbour = 8;
 inline constexpr size_t kHeldNeighbours = 1024;
 inline constexpr uint64_t kHoldNs = 3'000'000'000;
 inline constexpr uint64_t kAskAgainNs = 1'000'000'000;
-
-struct NextHopKey {
-  uint32_t port_id;
-  api::Address address;
-  auto operator<=>(const NextHopKey& other) const {
-    return std::tie(port_id, address.family, address.bytes) <=>
-           std::tie(other.port_id, other.address.family, other.address.bytes);
-  }
-};
 
 class HoldQueue {
  public:

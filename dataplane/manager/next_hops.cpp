@@ -20,6 +20,10 @@ bool same(const api::SetNeighbour& a, const api::SetNeighbour& b) {
          std::memcmp(&a.address, &b.address, sizeof a.address) == 0;
 }
 
+std::pair<NextHopKey, uint32_t> address_entry(const api::SetNeighbour& message) {
+  return {{message.port_id, message.address}, message.neighbour_id};
+}
+
 bool same_members(std::span<const api::GroupMember> a, std::span<const api::GroupMember> b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [](const auto& x, const auto& y) { return std::memcmp(&x, &y, sizeof x) == 0; });
@@ -78,7 +82,11 @@ Failure NextHops::set_neighbour(const api::SetNeighbour& message) {
   neighbour->rewrite = make_ethernet_rewrite(destination, port->mac, RTE_ETHER_TYPE_IPV4);
 
   context_.references.add(ObjectKind::kPort, message.port_id);
-  if (it != neighbours_.end()) context_.references.drop(ObjectKind::kPort, it->second.message.port_id);
+  if (it != neighbours_.end()) {
+    context_.references.drop(ObjectKind::kPort, it->second.message.port_id);
+    by_address_.erase(address_entry(it->second.message));
+  }
+  by_address_.insert(address_entry(message));
   context_.world.neighbours.publish(message.neighbour_id, neighbour.get());
   NeighbourEntry& entry = neighbours_[message.neighbour_id];
   entry.message = message;
@@ -96,8 +104,17 @@ Failure NextHops::delete_neighbour(uint32_t id) {
   context_.references.drop(ObjectKind::kPort, it->second.message.port_id);
   context_.world.neighbours.publish(id, nullptr);
   context_.retirer.retire(std::move(it->second.published));
+  by_address_.erase(address_entry(it->second.message));
   neighbours_.erase(it);
   return success();
+}
+
+const Neighbour* NextHops::find_resolved(const NextHopKey& key) const {
+  for (auto it = by_address_.lower_bound({key, 0}); it != by_address_.end() && it->first == key; ++it) {
+    const Neighbour* neighbour = context_.world.neighbours.at(it->second);
+    if (neighbour->resolved) return neighbour;
+  }
+  return nullptr;
 }
 
 Failure NextHops::check_member(const api::GroupMember& member) const {

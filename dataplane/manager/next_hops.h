@@ -8,10 +8,12 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "dataplane/manager/api_server.h"
 #include "dataplane/manager/carriers.h"
+#include "dataplane/manager/next_hop_key.h"
 #include "dataplane/manager/ports.h"
 #include "dataplane/manager/tables_context.h"
 
@@ -35,6 +37,9 @@ class NextHops {
   // What `cause_of` says of these tunnels is another than before: who carries in the groups that have them as
   // members is chosen anew. Sends kGroupChanged where that changes anything.
   void health_changed(std::span<const uint32_t> tunnel_ids);
+
+  // A resolved neighbour of that address on that port; nullptr: there is none.
+  const Neighbour* find_resolved(const NextHopKey& key) const;
 
   DumpSource dump_neighbours() const;
   DumpSource dump_groups() const;
@@ -61,6 +66,7 @@ class NextHops {
   const Ports& ports_;
   CauseOf cause_of_;
   std::map<uint32_t, NeighbourEntry> neighbours_;
+  std::set<std::pair<NextHopKey, uint32_t>> by_address_;  // of all neighbours, with their ids
   std::map<uint32_t, GroupEntry> groups_;
   std::set<std::pair<uint32_t, uint32_t>> groups_of_tunnels_;  // tunnel, group
 };

@@ -20,10 +20,16 @@ inline api::Address to_address(const Ipv6Address& address) {
   return {api::Family::kIpv6, {}, address};
 }
 
-// The source of an IP header of either version.
+// The source and the destination of an IP header of either version.
 inline api::Address source_address(const uint8_t* header) {
   if (header[0] >> 4 == 6) return to_address(ipv6_source(*reinterpret_cast<const rte_ipv6_hdr*>(header)));
   return to_address(reinterpret_cast<const rte_ipv4_hdr*>(header)->src_addr);
+}
+
+inline api::Address destination_address(const uint8_t* header) {
+  if (header[0] >> 4 == 6)
+    return to_address(ipv6_destination(*reinterpret_cast<const rte_ipv6_hdr*>(header)));
+  return to_address(reinterpret_cast<const rte_ipv4_hdr*>(header)->dst_addr);
 }
 
 inline bool same_address(const api::Address& a, const api::Address& b) {

@@ -63,6 +63,7 @@ struct RoutedIpv6 {
 struct PathLimits {
   std::array<RateLimiter, static_cast<size_t>(PuntClass::kCount)> punts;
   RateLimiter icmp_errors;
+  std::array<RateLimiter, api::kAuditCauses> audits;  // by api::AuditCause
 };
 PathLimits default_limits();
 
@@ -80,6 +81,7 @@ struct PathContext {
   std::unique_ptr<Reassembler> reassembler;
   FirstPackets first_packets;
   PathLimits limits = default_limits();
+  std::array<uint32_t, api::kAuditCauses> unrecorded{};  // since the last record of this api::AuditCause
 
   // The burst whose packets are being routed; only while they are.
   const DecapPacket* decapsulated = nullptr;

@@ -6,7 +6,9 @@
 
 #include <cstring>
 
+#include "dataplane/esp/overhead.h"
 #include "dataplane/packet/addresses.h"
+#include "dataplane/path/inbound.h"
 
 namespace sallyport::dataplane {
 
@@ -72,6 +74,35 @@ void report_peer(PathContext& context, InboundSa& sa, uint64_t source, const uin
   context.has_news = true;
   sa.remote_reported = source;
   sa.reported_ns = context.now_ns;
+}
+
+void audit(PathContext& context, const rte_mbuf* packet, uint16_t esp_offset, api::AuditCause cause) {
+  const auto index = static_cast<size_t>(cause);
+  if (!context.limits.audits[index].allow(context.now_ns)) {
+    ++context.unrecorded[index];
+    return;
+  }
+  const auto* outer = rte_pktmbuf_mtod(packet, const uint8_t*);
+  WorkerEvent event{};
+  event.kind = EventKind::kPacketAudited;
+  event.cause = static_cast<uint8_t>(cause);
+  event.spi = spi_at(packet, esp_offset);
+  event.remote = source_address(outer);
+  event.local = destination_address(outer);
+  if (packet->data_len >= esp_offset + kEspHeaderBytes) {
+    uint32_t sequence_be;
+    std::memcpy(&sequence_be, outer + esp_offset + sizeof event.spi, sizeof sequence_be);
+    event.sequence = rte_be_to_cpu_32(sequence_be);
+  }
+  if (event.remote.family == api::Family::kIpv6)
+    event.flow_label = rte_be_to_cpu_32(reinterpret_cast<const rte_ipv6_hdr*>(outer)->vtc_flow) & 0xfffff;
+  event.unrecorded = context.unrecorded[index];
+  if (!context.rings->push_event(context.index, event)) {
+    ++context.unrecorded[index];
+    return;
+  }
+  context.unrecorded[index] = 0;
+  context.has_news = true;
 }
 
 }  // namespace sallyport::dataplane

@@ -68,19 +68,21 @@ inline PacketMeta& meta_of(rte_mbuf* packet) {
 
 // A worker's news for the manager thread; fixed size, in a ring of its own. Lost (and told again later) if it
 // is full.
-enum class EventKind : uint8_t { kPeerMoved = 1, kSaExpired = 2 };
+enum class EventKind : uint8_t { kPeerMoved = 1, kSaExpired = 2, kPacketAudited = 3 };
 
 struct WorkerEvent {
   EventKind kind;
   uint8_t outbound;  // kSaExpired: 1 for an outbound SA
   uint8_t hard;      // kSaExpired
-  uint8_t cause;     // kSaExpired: api::ExpireCause
+  uint8_t cause;     // kSaExpired: api::ExpireCause; kPacketAudited: api::AuditCause
   uint32_t slot;
   uint32_t spi;
-  api::Address remote;   // kPeerMoved: where the verified packet came from
+  api::Address remote;   // kPeerMoved: where the verified packet came from; kPacketAudited: its source
   uint16_t remote_port;  // kPeerMoved, host order
   uint16_t reserved;
+  api::Address local;                         // kPacketAudited: its destination
+  uint32_t sequence, flow_label, unrecorded;  // kPacketAudited, as in api::PacketAudited
 };
-static_assert(sizeof(WorkerEvent) == 36);
+static_assert(sizeof(WorkerEvent) == 68);
 
 }  // namespace sallyport::dataplane

@@ -41,6 +41,7 @@ PathLimits default_limits() {
   set(PuntClass::kNeighbour, 1000, 500);
   set(PuntClass::kProbe, 50000, 1000);
   limits.icmp_errors = RateLimiter(200, 50);
+  limits.audits.fill(RateLimiter(1, 10));
   return limits;
 }
 

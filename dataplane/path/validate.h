@@ -123,8 +123,8 @@ inline api::DropReason enter_ipv4(rte_mbuf* frame, FrameKind kind) {
 // The header checksum (RFC 1812 section 5.2.2), by the device where it looked at it.
 inline bool header_checksum_good(const rte_mbuf* packet) {
   const uint64_t verdict = packet->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
-  if (verdict == RTE_MBUF_F_RX_IP_CKSUM_GOOD || verdict == RTE_MBUF_F_RX_IP_CKSUM_BAD)
-    return verdict == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+  if (verdict != RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN) [[unlikely]]
+    return verdict != RTE_MBUF_F_RX_IP_CKSUM_BAD;
   const auto& header = *rte_pktmbuf_mtod(packet, const rte_ipv4_hdr*);
   return ipv4_has_options(header) ? ipv4_checksum_valid(header) : plain_ipv4_checksum_valid(header);
 }

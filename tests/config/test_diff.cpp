@@ -44,6 +44,12 @@ TEST_F(DiffTest, NothingChanged) {
               reach.sites.empty() && reach.connections.empty());
 }
 
+TEST_F(DiffTest, ASettingOfTheGateway) {
+  after_.settings.audit = false;
+  EXPECT_EQ(shown(), "~ gateway.audit: true -> false\n");
+  EXPECT_TRUE(touched(before_, after_).settings);
+}
+
 TEST_F(DiffTest, ValuesOfAConnection) {
   connection().esp.rekey = std::chrono::minutes(30);
   connection().esp.rekey_bytes = 1'000'000;

@@ -100,6 +100,7 @@ TEST_F(ConfigTest, ExampleIsAccepted) {
   EXPECT_EQ(gateway.settings.name, "hq");
   EXPECT_EQ(gateway.settings.workers, (std::vector<uint32_t>{1, 2}));
   EXPECT_TRUE(gateway.settings.hugepages);
+  EXPECT_TRUE(gateway.settings.audit);
   EXPECT_EQ(gateway.ports.at("lan0").device, "net_tap0,iface=hq-lan0");
   EXPECT_EQ(gateway.public_addresses.at("b").address.to_string(), "198.51.100.1/24");
   EXPECT_EQ(gateway.public_addresses.at("b").next_hop.to_string(), "198.51.100.254");

@@ -133,5 +133,37 @@ TEST_F(SaFeedTest, AnSaIsInstalledWithItsSelectorsAndLifetimes) {
   EXPECT_EQ(remote.from[0], 0x20);
 }
 
+// RFC 4303 sections 3.4.2 to 3.4.4: who, what and how much; the log adds the time.
+TEST_F(SaFeedTest, RefusedPacketsAreRecorded) {
+  SaFeed feed(io_, directory_ + "/feed.sock", *dataplane_, counters_, events_);
+  api::SetInboundSa sa{};
+  sa.spi = 0x77000005;
+  feed.ledger().learn_inbound(sa, "prod-berlin-a-1", std::chrono::steady_clock::now());
+  const auto tell = [&](api::AuditCause cause, uint32_t spi, const char* source, const char* destination,
+                        uint32_t unrecorded) {
+    api::PacketAudited event{};
+    event.header.type = api::Type::kPacketAudited;
+    event.cause = cause;
+    event.spi = spi;
+    event.sequence = 4242;
+    event.source = to_api(*parse_address(source));
+    event.destination = to_api(*parse_address(destination));
+    event.flow_label = 0xbeef;
+    event.unrecorded = unrecorded;
+    feed.on_dataplane_event(event.header, {reinterpret_cast<const uint8_t*>(&event), sizeof event});
+    const auto last = events_.since(0, std::chrono::milliseconds(0)).back();
+    EXPECT_EQ(last.kind, "audit");
+    return last.subject + ": " + last.text;
+  };
+  EXPECT_EQ(tell(api::AuditCause::kUnknownSpi, 0x12345678, "192.0.2.9", "192.0.2.1", 0),
+            "esp: of no SA: SPI 12345678, sequence number 4242, from 192.0.2.9 to 192.0.2.1");
+  EXPECT_EQ(tell(api::AuditCause::kIntegrity, 0x77000005, "192.0.2.9", "192.0.2.1", 17),
+            "prod-berlin-a-1: integrity check failed: SPI 77000005, sequence number 4242, from 192.0.2.9 to "
+            "192.0.2.1; 17 more since the last record");
+  EXPECT_EQ(tell(api::AuditCause::kReplay, 0x77000005, "2001:db8::9", "2001:db8::1", 0),
+            "prod-berlin-a-1: replayed: SPI 77000005, sequence number 4242, from 2001:db8::9 to 2001:db8::1, "
+            "flow label 0beef");
+}
+
 }  // namespace
 }  // namespace sallyport::control

@@ -162,6 +162,26 @@ TEST(CodecTest, NamesPrefixesWithHostBits) {
   EXPECT_EQ(verdict(route), api::Error::kInvalid);
 }
 
+TEST(CodecTest, NamesIpv6PrefixesWithHostBits) {
+  auto route = make_message<api::SetRoute>(api::Type::kSetRoute, 1);
+  route.vrf_id = 1;
+  route.prefix.address.family = api::Family::kIpv6;
+  route.prefix.address.bytes = {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01};
+  auto withdrawal = make_message<api::DeleteRoute>(api::Type::kDeleteRoute, 1);
+  withdrawal.vrf_id = 1;
+  const auto expect = [&](uint8_t length, api::Error error) {
+    SCOPED_TRACE(int{length});
+    route.prefix.length = length;
+    withdrawal.prefix = route.prefix;
+    EXPECT_EQ(verdict(route), error);
+    EXPECT_EQ(verdict(withdrawal), error);
+  };
+  expect(128, api::Error::kNone);
+  expect(127, api::Error::kInvalid);
+  expect(129, api::Error::kInvalid);
+  expect(255, api::Error::kInvalid);
+}
+
 TEST(CodecTest, RefusesNamesWithoutEnd) {
   auto vrf = make_message<api::SetVrf>(api::Type::kSetVrf, 1);
   vrf.vrf_id = 1;

@@ -125,15 +125,17 @@ TEST_F(Ipv6Test, LearnsAPathMtuFromARouterThatQuotesAnSa) {
   host_sends6(ipv6_of_size(100, {.source = kHost6, .destination = kFarHost6}));
   const Frame sent = receive6(wan_);
   ASSERT_FALSE(sent.empty());
-  const auto tell = [&](uint16_t mtu_bytes, uint8_t spi_byte) {
+  const auto tell = [&](uint16_t mtu_bytes, uint8_t spi_byte, const Ip6& destination = kPeer6) {
     Frame body(4);
     dataplane::testing::put32(body, 0, mtu_bytes);
     body.insert(body.end(), sent.begin(), sent.begin() + 48);
     body[4 + 40] = spi_byte;
+    std::copy(destination.begin(), destination.end(), body.begin() + 4 + 24);
     wan_.send(ethernet(wan_mac_, kNextHopMac, 0x86dd,
                        icmp6(2, 0, body, {.source = ip6(9, 9), .destination = kGateway6})));
   };
-  tell(1300, 0x11);  // an SPI that is nobody's
+  tell(1300, 0x11);                   // an SPI that is nobody's
+  tell(1301, sent[40], ip6(0xb, 2));  // a live one, to where it never went
   EXPECT_FALSE(client_.wait_event<api::PathMtuChanged>(api::Type::kPathMtuChanged, kSilenceMs));
   tell(1400, sent[40]);
   const auto event = client_.wait_event<api::PathMtuChanged>(api::Type::kPathMtuChanged, kWaitMs);
@@ -155,6 +157,15 @@ TEST_F(Ipv6Test, AsksForANeighbourAndKeepsThePacket) {
   EXPECT_EQ(wanted->address.family, api::Family::kIpv6);
   EXPECT_EQ(wanted->address.bytes, ip6(1, 0x63));
   expect_ok(set_neighbour6(9, kLanPort, ip6(1, 0x63), {2, 0, 0, 0, 0, 9}));
+  EXPECT_EQ(receive6(lan_).size(), 200u);
+}
+
+TEST_F(Ipv6Test, SendsToAKnownNeighbourThatHasNoRouteYet) {
+  install_pair();
+  expect_ok(set_neighbour6(9, kLanPort, ip6(1, 0x64), {2, 0, 0, 0, 0, 9}));
+  const Frame packet = ipv6_of_size(200, {.source = kFarHost6, .destination = ip6(1, 0x64)});
+  const OracleSa sends = peer6(kInboundSpi, kInboundKey, kPeer6, kGateway6);
+  wan_.send(ethernet(wan_mac_, kNextHopMac, 0x86dd, dataplane::testing::seal(sends, 1, packet)));
   EXPECT_EQ(receive6(lan_).size(), 200u);
 }
 

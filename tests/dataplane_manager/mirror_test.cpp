@@ -117,5 +117,30 @@ TEST_F(MirrorTest, AskForANeighbourAndKeepThePacket) {
   }
 }
 
+// Between SetNeighbour and the host's own route packets still take the connected one.
+TEST_F(MirrorTest, SendToAKnownNeighbourThatHasNoRouteYet) {
+  constexpr uint32_t kKnown = 0x0a010064;
+  const auto send = [this] {
+    Ipv4Fields fields;
+    fields.source = kHostAddress;
+    fields.destination = kKnown;
+    lan_.send(ethernet(lan_mac_, kHostMac, 0x0800, ipv4_of_size(100, fields)));
+  };
+  for (uint8_t last = 9; last < 11; ++last) {  // and where it changed its MAC
+    const api::Mac mac = {2, 0, 0, 0, 0, last};
+    expect_ok(set_neighbour(9, kLanPort, kKnown, mac));
+    send();
+    const auto frame = lan_.receive_kind(0x0800, 17, kWaitMs);
+    ASSERT_TRUE(frame);
+    EXPECT_TRUE(std::equal(mac.begin(), mac.end(), frame->begin()));
+  }
+  EXPECT_FALSE(client_.wait_event<api::NeighbourWanted>(api::Type::kNeighbourWanted, kSilenceMs));
+  expect_ok(set_neighbour(9, kLanPort, kKnown + 1, {2, 0, 0, 0, 0, 9}));
+  send();
+  const auto wanted = client_.wait_event<api::NeighbourWanted>(api::Type::kNeighbourWanted, kWaitMs);
+  ASSERT_TRUE(wanted) << "its address is another's now";
+  EXPECT_EQ(wanted->address.bytes, address(kKnown).bytes);
+}
+
 }  // namespace
 }  // namespace sallyport::test

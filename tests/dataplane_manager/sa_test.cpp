@@ -209,13 +209,14 @@ TEST_F(SaTest, LearnAPathMtuFromARouterThatQuotesThem) {
   const auto frame = wan_.receive_kind(0x0800, 50, kWaitMs);
   ASSERT_TRUE(frame);
   const Frame sent = ip_of(*frame);
-  const auto tell = [&](uint16_t mtu_bytes, uint8_t spi_byte) {
+  const auto tell = [&](uint16_t mtu_bytes, uint8_t spi_byte, uint32_t destination = kPeerAddress) {
     Frame icmp(8);
     icmp[0] = 3;  // RFC 1191: fragmentation needed
     icmp[1] = 4;
     dataplane::testing::put16(icmp, 6, mtu_bytes);
     icmp.insert(icmp.end(), sent.begin(), sent.begin() + 28);
     icmp[8 + 20] = spi_byte;
+    dataplane::testing::put32(icmp, 8 + 16, destination);
     dataplane::testing::put16(icmp, 2, dataplane::testing::internet_checksum(icmp, 0, icmp.size()));
     Ipv4Fields fields;
     fields.source = kNextHopAddress;
@@ -223,7 +224,8 @@ TEST_F(SaTest, LearnAPathMtuFromARouterThatQuotesThem) {
     fields.protocol = 1;
     wan_.send(ethernet(wan_mac_, kNextHopMac, 0x0800, ipv4(icmp, fields)));
   };
-  tell(1300, 0x11);  // an SPI that is nobody's
+  tell(1300, 0x11);                        // an SPI that is nobody's
+  tell(1301, sent[20], kPeerAddress + 1);  // a live one, to where it never went
   EXPECT_FALSE(client_.wait_event<api::PathMtuChanged>(api::Type::kPathMtuChanged, kSilenceMs));
   tell(1400, sent[20]);
   const auto event = client_.wait_event<api::PathMtuChanged>(api::Type::kPathMtuChanged, kWaitMs);
@@ -271,6 +273,28 @@ TEST_F(SaTest, FollowAPeerWhoseNatMoved) {
   EXPECT_EQ(moved->spi, kInboundSpi);
   EXPECT_EQ(moved->remote_port, 40000);
   EXPECT_EQ(moved->remote.bytes, address(kPeerAddress).bytes);
+}
+
+// RFC 4303 sections 3.4.2 to 3.4.4: whoever listens is told of each.
+TEST_F(SaTest, TellOfPacketsThatAreRefused) {
+  install_pair();
+  const auto expect_record = [this](api::AuditCause cause, uint32_t spi, uint32_t sequence) {
+    const auto event = client_.wait_event<api::PacketAudited>(api::Type::kPacketAudited, kWaitMs);
+    ASSERT_TRUE(event);
+    EXPECT_EQ(event->cause, cause);
+    EXPECT_EQ(event->spi, spi);
+    EXPECT_EQ(event->sequence, sequence);
+    EXPECT_EQ(event->unrecorded, 0u);
+    EXPECT_EQ(event->source.bytes, address(kPeerAddress).bytes);
+    EXPECT_EQ(event->destination.bytes, address(kGatewayAddress).bytes);
+  };
+  peer_sends_packet(peer_sends(0x77000009, kInboundKey), 21, to_host(100));
+  expect_record(api::AuditCause::kUnknownSpi, 0x77000009, 21);
+  peer_sends_packet(peer_sends(kInboundSpi, kInboundKey + 1), 22, to_host(100));
+  expect_record(api::AuditCause::kIntegrity, kInboundSpi, 22);
+  ASSERT_TRUE(arrives(23));
+  EXPECT_FALSE(arrives(23, kSilenceMs));
+  expect_record(api::AuditCause::kReplay, kInboundSpi, 23);
 }
 
 TEST_F(SaTest, CountInSharedMemory) {

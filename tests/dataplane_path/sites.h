@@ -81,12 +81,17 @@ struct SiteB : Site {
   explicit SiteB(const SiteOptions& options = {}) : Site(kPublicB, kPublicA, kLanB, kLanA, options) {}
 };
 
-// What forwarding `times` times leaves of a packet.
-inline Bytes forwarded(Bytes packet, uint8_t times = 1) {
-  packet.at(8) = static_cast<uint8_t>(packet.at(8) - times);
+// An IPv4 header without options gets the right checksum.
+inline Bytes with_checksum(Bytes packet) {
   put16(packet, 10, 0);
   put16(packet, 10, internet_checksum(packet, 0, 20));
   return packet;
+}
+
+// What forwarding `times` times leaves of a packet.
+inline Bytes forwarded(Bytes packet, uint8_t times = 1) {
+  packet.at(8) = static_cast<uint8_t>(packet.at(8) - times);
+  return with_checksum(std::move(packet));
 }
 
 class PathTest : public ::testing::Test {

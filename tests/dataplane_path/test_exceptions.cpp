@@ -137,6 +137,19 @@ TEST_F(ExceptionTest, LimitsTheRateOfItsIcmpErrors) {
   EXPECT_LE(told, 100u);
 }
 
+// The bucket is 50 deep and fills with 200 a second; the packets take far less than a quarter of one.
+TEST_F(ExceptionTest, LimitsTheRateOfWhatItTellsOfTooLargePackets) {
+  SiteA a;
+  a.add_sas();
+  for (int i = 0; i < 300; ++i)
+    a.from_lan(ipv4_of_size(kInnerMtu + 1, {kHostA, kHostB, 17, 0, 64, 7, kDf}));
+  a.gateway.poll(6);
+  EXPECT_EQ(a.gateway.drops(api::DropReason::kTooBigDf), 300u);
+  const size_t told = a.gateway.sent(kLanPort).size();
+  EXPECT_GE(told, 50u);
+  EXPECT_LE(told, 100u);
+}
+
 TEST_F(ExceptionTest, ReassemblesOuterFragments) {
   for (const bool encap : {false, true}) {
     SiteA a({.encap = encap});
@@ -150,10 +163,10 @@ TEST_F(ExceptionTest, ReassemblesOuterFragments) {
     put16(first, 6, 0x2000);
     put16(second, 2, static_cast<uint32_t>(second.size()));
     put16(second, 6, 800 / 8);
-    a.from_outside(second);
+    a.from_outside(with_checksum(second));
     a.gateway.poll();
     EXPECT_TRUE(a.gateway.sent(kLanPort).empty());
-    a.from_outside(first);
+    a.from_outside(with_checksum(first));
     a.gateway.poll();
     const auto sent = a.gateway.sent(kLanPort);
     ASSERT_EQ(sent.size(), 1u);

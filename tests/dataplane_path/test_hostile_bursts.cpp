@@ -94,8 +94,7 @@ Bytes cut_esp(OracleSa sa, size_t bytes) {
   const size_t outer_bytes = sa.encap ? 28 : 20;
   Bytes cut(whole.begin(), whole.begin() + static_cast<long>(outer_bytes + bytes));
   put16(cut, 2, static_cast<uint32_t>(cut.size()));
-  put16(cut, 10, 0);
-  put16(cut, 10, internet_checksum(cut, 0, 20));
+  cut = with_checksum(cut);
   if (sa.encap) put16(cut, 24, static_cast<uint32_t>(8 + bytes));
   cut.resize(std::max<size_t>(cut.size(), 46));  // the link layer pads
   return cut;
@@ -173,6 +172,50 @@ TEST_F(HostileBurstTest, OuterHeaders) {
        }},
       {"nothing", DropReason::kIpBadHeader, [](const Site&) { return Bytes{}; }},
   });
+}
+
+// All but ESP right behind a plain header, for whose other fields the ICV vouches.
+TEST_F(HostileBurstTest, WrongHeaderChecksums) {
+  const auto wrong = [](const Bytes& packet) { return changed(packet, 10, get16(packet, 10) ^ 0x0100); };
+  const auto own = [](uint8_t protocol, uint16_t fragment) {
+    return ipv4_of_size(60, {kPublicB, kPublicA, protocol, 0, 64, 7, fragment});
+  };
+  const auto is = [](const Bytes& packet) { return [packet](const Site&) { return packet; }; };
+  run({
+      {"ESP in UDP", DropReason::kIpBadHeader,
+       [&](const Site& site) {
+         OracleSa sa = site.inbound;
+         sa.encap = true;
+         return wrong(seal(sa, 3, ipv4_of_size(100, {kHostB, kHostA})));
+       }},
+      {"a fragment of ESP", DropReason::kIpBadHeader, is(wrong(own(50, 0x2000)))},
+      {"a later one", DropReason::kIpBadHeader, is(wrong(own(50, 0x0004)))},
+      {"ICMP", DropReason::kIpBadHeader, is(wrong(own(1, 0)))},
+      {"UDP", DropReason::kIpBadHeader, is(wrong(own(17, 0)))},
+      {"for another", DropReason::kIpBadHeader, is(wrong(ipv4_of_size(60, {kPublicB, kHostA})))},
+  });
+}
+
+// Where the device looked at it, ours is not asked.
+TEST_F(HostileBurstTest, TheDevicesVerdictOnAChecksumCounts) {
+  SiteA a({.encap = true});
+  a.add_sas();
+  const auto receive = [&](const Bytes& packet, uint64_t verdict) {
+    rte_mbuf* frame = to_packet(ethernet(packet, a.gateway.mac(kPublicPort)));
+    frame->ol_flags |= verdict;
+    a.gateway.receive(kPublicPort, frame);
+    a.gateway.poll();
+    return a.gateway.sent(kLanPort).size();
+  };
+  const Bytes inner = ipv4_of_size(100, {kHostB, kHostA});
+  const Bytes wrong = changed(seal(a.inbound, 1, inner), 10, 0x1234);
+  EXPECT_EQ(receive(wrong, RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN), 0u);
+  EXPECT_EQ(receive(seal(a.inbound, 2, inner), RTE_MBUF_F_RX_IP_CKSUM_BAD), 0u);
+  EXPECT_EQ(a.gateway.drops(DropReason::kIpBadHeader), 2u);
+  EXPECT_EQ(receive(wrong, RTE_MBUF_F_RX_IP_CKSUM_GOOD), 1u);
+  const Bytes absent = changed(seal(a.inbound, 3, inner), 10, 0);
+  EXPECT_EQ(receive(absent, RTE_MBUF_F_RX_IP_CKSUM_NONE), 1u) << "not in the packet, but known to be right";
+  EXPECT_EQ(a.gateway.all_drops(), 2u);
 }
 
 TEST_F(HostileBurstTest, EspInUdp) {

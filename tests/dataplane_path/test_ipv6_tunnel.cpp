@@ -295,6 +295,104 @@ TEST_F(Ipv6TunnelTest, KeepsToTheSelectorsInBothDirections) {
   EXPECT_EQ(a.gateway.drops(DropReason::kPolicyInbound), 2u);
 }
 
+// The packet that answers one of ipv6_of_size: addresses and ports change places.
+Bytes answer_to(const Bytes& packet) {
+  Bytes answer = packet;
+  if (answer.size() < 44) return answer;
+  std::swap_ranges(answer.begin() + 8, answer.begin() + 24, answer.begin() + 24);
+  std::swap_ranges(answer.begin() + 40, answer.begin() + 42, answer.begin() + 42);
+  return answer;
+}
+
+struct ErrorCase {
+  const char* description;
+  uint8_t type;
+  Bytes quoted;
+  bool passes;
+};
+
+// `ours`: a packet that went out; the peer's routers quote it. What came in is quoted by ours.
+std::vector<ErrorCase> errors_about(const Bytes& ours) {
+  Bytes tcp = ours, ipv4 = ours;
+  tcp[6] = 6;
+  ipv4[0] = 0x45;
+  const Bytes later =
+      ipv6(fragment6(17, 8, false, 7, Bytes(ours.begin() + 40, ours.end())), {.next_header = 44});
+  return {
+      {"destination unreachable", 1, ours, true},
+      {"packet too big", 2, ours, true},
+      {"time exceeded", 3, ours, true},
+      {"parameter problem", 4, ours, true},
+      {"an echo is no error", 128, ours, false},
+      {"nor is its reply", 129, ours, false},
+      {"about a packet of the other direction", 1, answer_to(ours), false},
+      {"about a packet outside the selectors", 1, ipv6_of_size(100, {.destination = ip6(2, 200)}), false},
+      {"about another protocol", 1, tcp, false},
+      {"about a later fragment", 1, later, false},
+      {"about IPv4", 1, ipv4, false},
+      {"about half a header", 1, Bytes(ours.begin(), ours.begin() + 39), false},
+      {"about nothing", 1, {}, false},
+  };
+}
+
+// RFC 4301 section 6.2, from a router that the selectors don't cover, in both directions.
+TEST_F(Ipv6TunnelTest, Icmpv6ErrorsPassWhereWhatTheyQuoteWouldReversed) {
+  api::Selector local = range6(ip6(1, 0), ip6(1, 127)), remote = range6(ip6(2, 0), ip6(2, 127));
+  local.protocol = remote.protocol = 17;
+  local.port_from = local.port_to = 1000;
+  remote.port_from = remote.port_to = 2000;
+  SelectorSet selectors;
+  ASSERT_EQ(selectors.assign({&local, 1}, {&remote, 1}), api::Error::kNone);
+  const auto error = [](uint8_t type, const Bytes& quoted, const Ip6& from, const Ip6& to) {
+    Bytes body(4);
+    body.insert(body.end(), quoted.begin(), quoted.end());
+    return icmp6(type, 0, body, {.source = from, .destination = to});
+  };
+  for (const ErrorCase& test : errors_about(ipv6_of_size(100))) {
+    SCOPED_TRACE(test.description);
+    DualA a;
+    a.add_sas(&selectors);
+    const uint64_t drops = test.passes ? 0 : 1;
+    a.from_lan(error(test.type, answer_to(test.quoted), ip6(1, 200), kHostB6));
+    a.gateway.poll();
+    EXPECT_EQ(a.gateway.sent(kPublicPort).size(), 1 - drops);
+    EXPECT_EQ(a.gateway.drops(DropReason::kPolicyOutbound), drops);
+    (void)a.gateway.sent(kLanPort);  // the sender was told, where it may be
+    a.from_outside(seal(a.inbound, 1, error(test.type, test.quoted, ip6(2, 200), kHostA6)));
+    a.gateway.poll();
+    EXPECT_EQ(a.gateway.sent(kLanPort).size(), 1 - drops);
+    EXPECT_EQ(a.gateway.drops(DropReason::kPolicyInbound), drops);
+  }
+}
+
+TEST_F(Ipv6TunnelTest, LimitsTheRateOfWhatItTellsOfTooLargePackets) {
+  DualA a;
+  a.add_sas();
+  for (int i = 0; i < 300; ++i)
+    a.from_lan(ipv6_of_size(1500));
+  a.gateway.poll(6);
+  EXPECT_EQ(a.gateway.drops(DropReason::kTooBigDf), 300u);
+  const size_t told = a.gateway.sent(kLanPort).size();
+  EXPECT_GE(told, 50u);
+  EXPECT_LE(told, 100u);
+}
+
+// RFC 6935 section 5 and RFC 3948 section 2.1: sent as 0, and the peer's is not looked at.
+TEST_F(Ipv6TunnelTest, TakesAnyUdpChecksum) {
+  DualA a(Family::kIpv6, {.encap = true});
+  a.add_sas();
+  uint64_t sequence = 0;
+  const Bytes inner = ipv6_of_size(100, {.source = kHostB6, .destination = kHostA6});
+  for (const uint16_t checksum : {0x0000, 0x0001, 0x1234, 0xffff}) {
+    Bytes packet = seal(a.inbound, ++sequence, inner);
+    put16(packet, 46, checksum);
+    a.from_outside(packet);
+  }
+  a.gateway.poll();
+  EXPECT_EQ(a.gateway.sent(kLanPort).size(), sequence);
+  EXPECT_EQ(a.gateway.all_drops(), 0u);
+}
+
 TEST_F(Ipv6TunnelTest, AnSaOfIpv4AloneCarriesNoIpv6) {
   DualA a;
   a.add_sas();

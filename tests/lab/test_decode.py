@@ -81,6 +81,9 @@ def test_we_decrypt_scapys(captured):
     assert payloads == [b"from another hand"]
     grown = {reason: count - before.get(reason, 0) for reason, count in lab.branch.drops().items()}
     assert grown.get("icv_failed") == 1 and grown.get("replay") == 1, grown
+    records = [event["text"] for event in lab.branch.show("events") if event["kind"] == "audit"]
+    packet = f"SPI {outer[ESP].spi:08x}, sequence number {outer[ESP].seq + 20}, from 192.0.2.1 to 192.0.2.17"
+    assert records == [f"integrity check failed: {packet}", f"replayed: {packet}"]
 
 
 def holds_key(data, key):
