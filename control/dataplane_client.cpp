@@ -113,6 +113,10 @@ size_t least_bytes(Type type) {
       return sizeof(api::LinkChanged);
     case Type::kPathMtuChanged:
       return sizeof(api::PathMtuChanged);
+    case Type::kHealthChanged:
+      return sizeof(api::HealthChanged);
+    case Type::kGroupChanged:
+      return sizeof(api::GroupChanged);
   }
   return 0;
 }

@@ -104,11 +104,14 @@ TableObject table_object(const api::SetTunnel& tunnel) {
   api::SetTunnel plain = tunnel;
   plain.outbound_slot = 0;
   plain.path_mtu_bytes = 0;
+  plain.unhealthy = 0;
   return {Stage::kTunnel, key_of(tunnel.tunnel_id), without_header(plain)};
 }
 
 TableObject table_object(const api::SetGroup& group) {
-  return {Stage::kGroup, key_of(group.group_id), without_header(group)};
+  api::SetGroup plain = group;
+  plain.carrying = 0;
+  return {Stage::kGroup, key_of(group.group_id), without_header(plain)};
 }
 
 TableObject table_object(const api::SetRoute& route) {

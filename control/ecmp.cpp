@@ -17,7 +17,7 @@ std::vector<api::GroupMember> offer_members(std::vector<Candidate> candidates) {
   std::vector<api::GroupMember> members;
   for (auto it = candidates.begin(); it != candidates.end() && members.size() < api::kMaxGroupMembers; ++it) {
     const uint8_t up = it == chosen ? 1 : 0;
-    members.push_back({api::MemberKind::kTunnel, up, it->weight, it->tunnel_id});
+    members.push_back({api::MemberKind::kTunnel, up, it->weight, it->tunnel_id, it->tunnel_id});
   }
   return members;
 }

@@ -21,7 +21,7 @@
 namespace sallyport::api {
 
 inline constexpr uint32_t kMagic = 0x53504450;  // "SPDP"
-inline constexpr uint16_t kVersion = 4;
+inline constexpr uint16_t kVersion = 5;
 inline constexpr uint32_t kMaxMessageBytes = 8192;
 inline constexpr uint32_t kMaxSelectors = 32;     // of one side of an SA
 inline constexpr uint32_t kMaxGroupMembers = 64;  // of a next-hop group
@@ -66,6 +66,8 @@ enum class Type : uint16_t {
   kSaExpired,
   kLinkChanged,
   kPathMtuChanged,
+  kHealthChanged,
+  kGroupChanged,
 };
 
 struct Header {
@@ -187,16 +189,25 @@ enum class MemberKind : uint8_t {
 };
 
 struct GroupMember {
-  MemberKind kind;
-  uint8_t up;
-  uint16_t weight;
-  uint32_t id;
+  MemberKind kind{};
+  uint8_t up = 0;  // it can carry; a tunnel does so only while it is healthy, too
+  uint16_t weight = 0;
+  uint32_t id = 0;
+  // What stands for the member in the hash that spreads the flows. The same number at both ends of a tunnel
+  // makes both choose the same tunnel for a flow.
+  uint32_t key = 0;
+  uint16_t policy = 0;  // for kByPolicy: members of one number have the same selectors
+  uint8_t rank = 0;     // 0 first
+  uint8_t reserved = 0;
 };
 
+// Of the members that are live (up, of a weight above 0, and healthy where they are tunnels) those of the
+// lowest rank carry, and share the flows by weight. Where all that are up are unhealthy, health does not
+// count.
 enum class MemberChoice : uint8_t {
-  kByFlow = 0,  // the members that are up share the flows by weight
-  kByPolicy =
-      1,  // the first one up within whose outbound SA's selectors the packet is (RFC 4301 section 4.4.1)
+  kByFlow = 0,
+  kByPolicy = 1,  // so for each policy: the first one, in the order of the members, within whose outbound
+                  // SA's selectors the packet is (RFC 4301 section 4.4.1)
 };
 
 struct SetGroup {
@@ -205,7 +216,11 @@ struct SetGroup {
   uint32_t vrf_id;
   uint32_t member_count;
   MemberChoice choice;
-  std::array<uint8_t, 3> reserved;
+  // 1: a lower rank takes over as soon as a member of it is live. 0: a rank keeps the traffic while one of
+  // its members is live.
+  uint8_t preempt;
+  std::array<uint8_t, 2> reserved;
+  uint64_t carrying;  // in dumps only: bit i for members[i]
   Name name;
   std::array<GroupMember, kMaxGroupMembers> members;  // the first member_count of them
 };
@@ -226,6 +241,22 @@ struct DeleteRoute {
 enum class DfPolicy : uint8_t { kCopy = 0, kSet = 1, kClear = 2 };
 enum class DscpPolicy : uint8_t { kCopy = 0, kSet = 1 };
 
+enum class ProbeKind : uint8_t {
+  kNone = 0,
+  kGateway = 1,  // the peer is a Sallyport: it answers on the tunnel that the probe came by
+  kEcho = 2,     // ICMP or ICMPv6 echo requests from source to target, both inside
+};
+
+// How the dataplane finds out whether a tunnel's path is alive. Down after `misses` probes without an answer.
+struct Probe {
+  ProbeKind kind;
+  uint8_t shared_target;   // other tunnels probe the same target, so that its answer may come by another one:
+                           // down only after two intervals without a verified packet on this tunnel, too
+  uint16_t misses;         // 1 .. 100
+  uint32_t interval_ms;    // 50 .. 60,000
+  Address source, target;  // for kEcho, of one family
+};
+
 struct SetTunnel {
   Header header;
   uint32_t tunnel_id;
@@ -237,7 +268,15 @@ struct SetTunnel {
   DscpPolicy dscp_policy;
   uint8_t dscp;       // for DscpPolicy::kSet
   uint8_t mss_clamp;  // 1: clamp TCP MSS to the tunnel's MTU
-  uint16_t reserved;
+  uint8_t suspect;    // 1: the peer doesn't answer IKE
+  uint8_t unhealthy;  // in dumps only: a HealthCause
+  // The tunnel whose health is this one's, too: they lead between the same addresses. Itself as a rule; only
+  // that one's probe and suspicion count.
+  uint32_t path_tunnel_id;
+  // Once unhealthy, a tunnel must have been without fault for so long, doubled (at most to 64 times) for each
+  // relapse within a minute of its return, before it is healthy again. 0 .. 60,000.
+  uint32_t hold_ms;
+  Probe probe;
   Name name;
 };
 
@@ -371,6 +410,31 @@ struct PathMtuChanged {
   Header header;
   uint32_t tunnel_id;
   uint32_t path_mtu_bytes;
+};
+
+enum class HealthCause : uint8_t {
+  kHealthy = 0,
+  kLink = 1,     // the link of the port where it leaves is down
+  kSuspect = 2,  // SetTunnel said so
+  kProbe = 3,    // no answer to its probes
+  kHold = 4,     // nothing is wrong any more, but not for long enough
+};
+
+struct HealthChanged {
+  Header header;
+  uint32_t tunnel_id;
+  HealthCause cause;  // kHealthy: it may carry again
+  std::array<uint8_t, 3> reserved;
+  uint32_t hold_ms;   // for kHold: how long from now, if nothing happens
+  uint32_t after_ms;  // since the last answer for kProbe; since it became unhealthy for kHealthy
+};
+
+// Other members carry than before, whatever the reason.
+struct GroupChanged {
+  Header header;
+  uint32_t group_id;
+  uint32_t reserved;
+  uint64_t carrying;  // bit i for members[i]; 0: none is up
 };
 
 // How much of a message goes over the socket.

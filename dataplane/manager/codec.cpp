@@ -182,8 +182,10 @@ Fault check(const api::SetGroup& group) {
     const auto& member = group.members[i];
     if (member.kind < api::MemberKind::kTunnel || member.kind > api::MemberKind::kDrop)
       return malformed("unknown kind of member");
+    if (member.reserved != 0) return malformed("reserved bytes are not zero");
     if (auto fault = check_flag(member.up)) return fault;
   }
+  if (auto fault = check_flag(group.preempt)) return fault;
   return check_name(group.name);
 }
 
@@ -199,8 +201,21 @@ Fault check(const api::DeleteRoute& route) {
   return check_prefix(route.prefix);
 }
 
+Fault check_probe(const api::Probe& probe) {
+  if (probe.kind > api::ProbeKind::kEcho) return malformed("unknown kind of probe");
+  if (auto fault = check_flag(probe.shared_target)) return fault;
+  if (probe.kind == api::ProbeKind::kNone) return {};
+  if (probe.misses < 1 || probe.misses > 100) return invalid("the probe's misses are not 1 to 100");
+  if (probe.interval_ms < 50 || probe.interval_ms > 60'000)
+    return invalid("the probe's interval is not 50 to 60000 ms");
+  if (probe.kind == api::ProbeKind::kGateway) return {};
+  if (auto fault = check_address(probe.source, Presence::kRequired)) return fault;
+  if (auto fault = check_address(probe.target, Presence::kRequired)) return fault;
+  if (probe.source.family != probe.target.family) return invalid("the probe's addresses are of two families");
+  return {};
+}
+
 Fault check(const api::SetTunnel& tunnel) {
-  if (tunnel.reserved != 0) return malformed("reserved bytes are not zero");
   if (tunnel.tunnel_id == api::kNone) return invalid("the tunnel's id is out of range");
   if (tunnel.vrf_id == 0 || tunnel.vrf_id >= api::kMaxVrfs)
     return invalid("the virtual network's id is out of range");
@@ -208,6 +223,10 @@ Fault check(const api::SetTunnel& tunnel) {
   if (tunnel.dscp_policy > api::DscpPolicy::kSet) return malformed("unknown DSCP policy");
   if (tunnel.dscp > 63) return invalid("the DSCP is larger than 63");
   if (auto fault = check_flag(tunnel.mss_clamp)) return fault;
+  if (auto fault = check_flag(tunnel.suspect)) return fault;
+  if (tunnel.path_tunnel_id == api::kNone) return invalid("the path's tunnel id is out of range");
+  if (tunnel.hold_ms > 60'000) return invalid("the hold time is above 60000 ms");
+  if (auto fault = check_probe(tunnel.probe)) return fault;
   return check_name(tunnel.name);
 }
 
