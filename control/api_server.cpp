@@ -166,6 +166,15 @@ void HttpServer::add_views() {
   view("/v1/routes", [](Daemon& daemon) { return daemon.show_routes(); });
   view("/v1/neighbours", [](Daemon& daemon) { return daemon.show_neighbours(); });
   view("/v1/drops", [](Daemon& daemon) { return daemon.show_drops(); });
+  server_->Get("/v1/connections/([^/]+)/why",
+               [this](const httplib::Request& request, httplib::Response& response) {
+                 const std::string name = request.matches[1];
+                 const auto outcome = on_main_thread(io_, [this, name] { return daemon_.why(name); });
+                 if (const auto* error = std::get_if<OperatorError>(&outcome))
+                   answer_error(response, *error);
+                 else
+                   answer(response, std::get<json>(outcome));
+               });
   server_->Get("/v1/events", [this](const httplib::Request& request, httplib::Response& response) {
     const auto patience = std::min<std::chrono::seconds>(
         std::chrono::seconds(number_parameter(request, "wait_s")), kLongestPoll);

@@ -91,8 +91,7 @@ void Daemon::wire() {
     review_soon();
   };
   feed_.on_tunnel_alert = [this](const vici::FeedAlert& alert) {
-    if (const auto it = tunnels_.find(alert.ike_name); it != tunnels_.end())
-      it->second.on_alert(alert, now());
+    on_alert(alert);
     review_soon();
   };
   feed_.on_charon = [this](bool same_charon) {
@@ -133,8 +132,19 @@ void Daemon::wire() {
   };
   charon_.on_load_failed = [this](const std::string& tunnel, const Error& error) {
     events_.add("charon", tunnel, "could not be loaded: " + error.text());
-    if (const auto it = tunnels_.find(tunnel); it != tunnels_.end()) it->second.attempt_failed(error.text());
+    if (const auto it = tunnels_.find(tunnel); it != tunnels_.end()) it->second.load_failed(error.text());
   };
+}
+
+// charon may give up before it knows which connection it is: then each that it can be hears of it.
+void Daemon::on_alert(const vici::FeedAlert& alert) {
+  const auto named = tunnels_.find(alert.ike_name);
+  if (named != tunnels_.end()) return named->second.on_alert(alert, now());
+  for (auto& [name, tunnel] : tunnels_) {
+    const TunnelPlan& plan = plans_.at(name);
+    if (from_api(to_api(alert.local)) == plan.local && from_api(to_api(alert.remote)) == plan.remote)
+      tunnel.on_alert(alert, now());
+  }
 }
 
 void Daemon::start(Gateway gateway, RunState state) {
@@ -202,6 +212,9 @@ std::optional<OperatorError> Daemon::apply(const Gateway& wanted, const std::str
   std::erase_if(state_.held_down, [this](const auto& name) { return !gateway_.connections.contains(name); });
   plan_tunnels();
   save_state();
+  for (const auto& [name, plan] : plans_) {
+    if (reached.connections.contains(plan.connection)) tunnels_.at(name).start_over(now());
+  }
   load_charon(reached.connections);
   events_.add("config", gateway_.settings.name, "applied");
   rebuild_soon();
@@ -226,7 +239,10 @@ void Daemon::review() {
   if (!adopted_) return;
   for (auto& [name, tunnel] : tunnels_) {
     const TunnelPlan& plan = plans_.at(name);
-    if (!tunnel.review(can_send(plan), last_inbound_of(plan), now())) continue;
+    const Sending sending = !can_send(plan)          ? Sending::kNothing
+                            : has_all_children(plan) ? Sending::kAll
+                                                     : Sending::kSome;
+    if (!tunnel.review(sending, last_inbound_of(plan), now())) continue;
     const std::string why = tunnel.reason().empty() ? "" : ": " + tunnel.reason();
     events_.add("tunnel", name, to_string(tunnel.state()) + why);
   }

@@ -24,6 +24,7 @@
 #include "control/run_state.h"
 #include "control/sa_feed.h"
 #include "control/shared_state_reader.h"
+#include "control/why.h"
 
 namespace sallyport::control {
 
@@ -60,6 +61,9 @@ class Daemon {
   [[nodiscard]] std::variant<std::string, OperatorError> up(const std::string& connection);
   [[nodiscard]] std::variant<std::string, OperatorError> down(const std::string& connection);
   [[nodiscard]] std::variant<std::string, OperatorError> rekey(const std::string& connection);
+
+  // Why each tunnel of a connection is up or not, and what to do (daemon_why.cpp).
+  [[nodiscard]] std::variant<nlohmann::json, OperatorError> why(const std::string& connection);
 
   // The API's answers (daemon_views.cpp).
   [[nodiscard]] nlohmann::json show_version() const;
@@ -125,6 +129,7 @@ class Daemon {
   [[nodiscard]] bool has_all_children(const TunnelPlan& plan) const;
   void initiate_missing(const TunnelPlan& plan, const std::function<void(const std::string&)>& on_error);
   void load_charon(const std::set<std::string>& renew);
+  void on_alert(const vici::FeedAlert& alert);
   void review();
   void review_soon();
   void retire();
@@ -135,6 +140,7 @@ class Daemon {
   [[nodiscard]] std::optional<OperatorError> unknown(const std::string& connection) const;
   [[nodiscard]] std::optional<MonotonicTime> last_inbound_of(const TunnelPlan& plan) const;
   [[nodiscard]] nlohmann::json tunnel_view(const TunnelPlan& plan, bool carries) const;
+  [[nodiscard]] TunnelFacts facts_of(const TunnelPlan& plan);
 
   asio::io_context& io_;
   DaemonOptions options_;

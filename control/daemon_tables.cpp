@@ -145,6 +145,7 @@ api::SetTunnel Daemon::tunnel_message(const TunnelPlan& plan, size_t child, uint
   tunnel.tunnel_id = id_of(child);
   tunnel.vrf_id = ids_.vrfs.id_of(plan.virtual_network);
   tunnel.neighbour_id = neighbour_id;
+  tunnel.path_tunnel_id = tunnel.tunnel_id;
   tunnel.df = df_policy(connection.esp.df);
   tunnel.dscp_policy = connection.esp.dscp ? api::DscpPolicy::kSet : api::DscpPolicy::kCopy;
   tunnel.dscp = connection.esp.dscp.value_or(0);

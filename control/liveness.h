@@ -11,6 +11,7 @@
 #include <string>
 
 #include "control/sa_ledger.h"
+#include "control/tunnel_reason.h"
 #include "vici-bridge/feed_message.h"
 #include "vici-bridge/feed_text.h"
 
@@ -19,11 +20,14 @@ namespace sallyport::control {
 enum class TunnelState : uint8_t { kDown, kConnecting, kUp };
 [[nodiscard]] const char* to_string(TunnelState state);
 
+// How many of a tunnel's CHILD_SAs there are to send on.
+enum class Sending : uint8_t { kNothing, kSome, kAll };
+
 class TunnelLiveness {
  public:
-  TunnelLiveness();
   [[nodiscard]] TunnelState state() const { return state_; }
-  [[nodiscard]] const std::string& reason() const { return reason_; }
+  [[nodiscard]] const std::string& reason() const { return reason_.text(); }
+  [[nodiscard]] const TunnelReason& why() const { return reason_; }
   [[nodiscard]] MonotonicTime since() const { return since_; }
   [[nodiscard]] bool suspect() const { return suspect_since_.has_value(); }
   [[nodiscard]] uint32_t ike_id() const { return established_.empty() ? 0 : *established_.rbegin(); }
@@ -32,6 +36,8 @@ class TunnelLiveness {
 
   // By the operator: stays down until asked up.
   void hold_down(bool held, MonotonicTime now);
+  // Its configuration is another one now: what was found before says nothing of it.
+  void start_over(MonotonicTime now);
   void on_ike(const vici::FeedIkeEvent& event, MonotonicTime now);
   // From charon's own list, after a restart of ours.
   void seed(uint32_t ike_id, uint8_t version);
@@ -39,19 +45,21 @@ class TunnelLiveness {
   // charon went away: none of its IKE_SAs is left.
   void on_charon_lost();
   // What the ledger says now; true when the state changed. last_inbound clears a suspicion older than it.
-  [[nodiscard]] bool review(bool can_send, std::optional<MonotonicTime> last_inbound, MonotonicTime now);
+  [[nodiscard]] bool review(Sending sending, std::optional<MonotonicTime> last_inbound, MonotonicTime now);
 
   // True when an attempt is due; the next one is then 1, 2, 4 ... 30 s later, each with up to a quarter of
   // jitter.
   [[nodiscard]] bool take_attempt(bool has_living_child, MonotonicTime now, std::minstd_rand& random);
   void attempt_failed(const std::string& why);
+  // charon did not take the tunnel's configuration or credentials.
+  void load_failed(const std::string& why) { reason_.offer(Finding::kNotLoaded, why); }
   void retry_at_once(MonotonicTime now);
 
  private:
   void enter(TunnelState state, MonotonicTime now);
 
   TunnelState state_ = TunnelState::kDown;
-  std::string reason_;
+  TunnelReason reason_;
   MonotonicTime since_ = std::chrono::steady_clock::now();
   std::optional<MonotonicTime> suspect_since_;
   std::set<uint32_t> connecting_, established_;  // IKE_SAs by unique id

@@ -216,6 +216,10 @@ FeedBody read(Fields& fields, const sp_feed_alert& from) {
   alert.count = from.count;
   alert.ike_id = from.ike_id;
   alert.ike_name = fields.text(from.ike_name, "ike_name");
+  alert.local_id = fields.text(from.local_id, "local_id");
+  alert.remote_id = fields.text(from.remote_id, "remote_id");
+  alert.detail = fields.text(from.detail, "detail");
+  alert.local = fields.address(from.local, "local");
   alert.remote = fields.address(from.remote, "remote");
   return alert;
 }

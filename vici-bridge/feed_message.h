@@ -84,7 +84,9 @@ struct FeedAlert {
   sp_alert alert = SP_ALERT_RETRANSMIT_SEND;
   uint32_t count = 0, ike_id = 0;
   std::string ike_name{};
-  sp_address remote{};
+  std::string local_id{}, remote_id{};
+  sp_address local{}, remote{};
+  std::string detail{};  // see sp_alert
 };
 
 enum class Expiry : uint8_t { kSoft, kHard };

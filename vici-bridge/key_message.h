@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define SP_FEED_MAGIC 0x53504b46u /* "SPKF" */
-#define SP_FEED_VERSION 1u
+#define SP_FEED_VERSION 2u
 #define SP_FEED_MAX_MESSAGE 8192u
 #define SP_FEED_MAX_SELECTORS 32u /* of one side of an SA */
 #define SP_FEED_HEARTBEAT_MS 20u
@@ -164,9 +164,9 @@ enum sp_alert {
   SP_ALERT_RETRANSMIT_TIMEOUT,
   SP_ALERT_PEER_AUTH_FAILED,
   SP_ALERT_LOCAL_AUTH_FAILED,
-  SP_ALERT_PROPOSAL_MISMATCH_IKE,
-  SP_ALERT_PROPOSAL_MISMATCH_CHILD,
-  SP_ALERT_TS_MISMATCH,
+  SP_ALERT_PROPOSAL_MISMATCH_IKE, /* detail of this one and the next: the peer's proposals; none: the peer */
+  SP_ALERT_PROPOSAL_MISMATCH_CHILD, /* refused ours */
+  SP_ALERT_TS_MISMATCH, /* detail: the selectors (TSi and TSr) that the peer sent; none: it refused ours */
   SP_ALERT_INSTALL_FAILED,
   SP_ALERT_PEER_UNREACHABLE,
 };
@@ -177,8 +177,10 @@ struct sp_feed_alert {
   uint32_t count;
   uint32_t ike_id;
   uint32_t reserved;
-  char ike_name[96];
-  struct sp_address remote;
+  char ike_name[96];                  /* "(unnamed)" where charon has not found the connection */
+  char local_id[128], remote_id[128]; /* claimed so far, or asked for by the other end; "%any": not known */
+  struct sp_address local, remote;
+  char detail[512]; /* cut where it is longer */
 };
 
 struct sp_feed_sa_expired {

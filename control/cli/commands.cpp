@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "control/cli/dataplane_args.h"
+#include "control/cli/why_text.h"
 #include "control/config/parse.h"
 
 namespace sallyport::cli {
@@ -94,6 +95,15 @@ std::optional<ExitCode> refused(const Answer& answer, const std::string& file) {
   if (answer.ok()) return std::nullopt;
   std::cerr << "sallyport: " << printable(answer.error_text()) << "\n";
   return ExitCode::kFailed;
+}
+
+// Says on stderr when it is none.
+bool is_connection_name(const std::string& text) {
+  static const std::regex kName("[A-Za-z0-9][A-Za-z0-9_-]{0,63}");
+  if (std::regex_match(text, kName)) return true;
+  std::cerr << "sallyport: '" << printable(text)
+            << "' can't be the name of a connection (see sallyport show connections)\n";
+  return false;
 }
 
 std::string events_path(uint64_t since) {
@@ -211,16 +221,18 @@ ExitCode watch(const Client& client, const std::string& noun, Output output, con
 }
 
 ExitCode act(const Client& client, const std::string& verb, const std::string& connection) {
-  static const std::regex kName("[A-Za-z0-9][A-Za-z0-9_-]{0,63}");
-  if (!std::regex_match(connection, kName)) {
-    std::cerr << "sallyport: '" << printable(connection)
-              << "' can't be the name of a connection (see sallyport show connections)\n";
-    return ExitCode::kUsage;
-  }
+  if (!is_connection_name(connection)) return ExitCode::kUsage;
   const Answer answer = client.post("/v1/connections/" + connection + "/" + verb, "", {});
   if (!answer.ok()) throw ApiError(answer.error_text());
   std::cout << printable(answer.body.value("message", "done")) << "\n";
   return ExitCode::kOk;
+}
+
+ExitCode why(const Client& client, const std::string& connection, Output output) {
+  if (!is_connection_name(connection)) return ExitCode::kUsage;
+  const Json answer = client.fetch("/v1/connections/" + connection + "/why");
+  std::cout << (output == Output::kJson ? answer.dump(2) + "\n" : why_text(answer, stdout_colours()));
+  return answer.at("up").get<bool>() ? ExitCode::kOk : ExitCode::kFailed;
 }
 
 ExitCode print_version(const Client& client, Output output) {

@@ -27,6 +27,8 @@ enum class Rehearsal : uint8_t { kDryRun, kForReal };
                              const ShowStyle& style);
 // verb: up, down or rekey.
 [[nodiscard]] ExitCode act(const Client& client, const std::string& verb, const std::string& connection);
+// Why each tunnel of a connection is up or not; kOk when all of them are.
+[[nodiscard]] ExitCode why(const Client& client, const std::string& connection, Output output);
 [[nodiscard]] ExitCode print_version(const Client& client, Output output);
 // The names of the connections, for the shell's completion.
 [[nodiscard]] ExitCode print_connection_names(const Client& client);

@@ -6,7 +6,7 @@ namespace sallyport::cli {
 
 enum class ExitCode : int {
   kOk = 0,
-  kFailed = 1,  // no answer, or the gateway could not do it
+  kFailed = 1,  // no answer, the gateway could not do it, or `why` found a tunnel that does not carry
   kUsage = 2,   // a wrong command line, or a configuration with mistakes
 };
 

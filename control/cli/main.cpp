@@ -101,6 +101,17 @@ void add_actions(CLI::App& app, Options& options) {
   }
 }
 
+void add_why(CLI::App& app, Options& options) {
+  CLI::App* why_verb =
+      app.add_subcommand("why", "Say why each tunnel of a connection is up or down, and what to do");
+  why_verb->add_option("CONNECTION", options.connection, "its name")->required();
+  why_verb->add_flag("--json", options.json, "the API's answer as JSON");
+  why_verb->footer("Exit status: 0 when all its tunnels are up, else 1.");
+  why_verb->callback([&options] {
+    options.verb = [&options] { return why(Client(options.run_dir), options.connection, options.output()); };
+  });
+}
+
 void add_others(CLI::App& app, Options& options) {
   CLI::App* version = app.add_subcommand("version", "Versions of this program and of the running gateway");
   version->add_flag("--json", options.json, "as JSON");
@@ -150,6 +161,7 @@ int run(int argc, char** argv) {
   add_config(app, options);
   add_show(app, options);
   add_actions(app, options);
+  add_why(app, options);
   add_others(app, options);
   try {
     app.parse(argc, argv);

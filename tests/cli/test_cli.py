@@ -68,7 +68,7 @@ class CommandLine(unittest.TestCase):
     def test_without_a_gateway_one_line_and_what_to_do(self):
         verbs = [("show", noun) for noun in ("gateway", "ports", "connections", "tunnels", "sas", "routes",
                                              "neighbours", "drops", "events")]
-        verbs += [("up", "x"), ("down", "x"), ("rekey", "x"), ("apply", self.config), ("show", "tunnels", "--watch")]
+        verbs += [("up", "x"), ("down", "x"), ("rekey", "x"), ("why", "x"), ("why", "x", "--json"), ("apply", self.config), ("show", "tunnels", "--watch")]
         for arguments in verbs:
             result = self.expect(1, f"no gateway runs in {self.directory}", *arguments)
             self.assertEqual(result.stdout, "", arguments)
@@ -85,7 +85,8 @@ class CommandLine(unittest.TestCase):
                                 (("show",), "subcommand is required"), (("show", "tunnles"), "did you mean 'tunnels'?"),
                                 (("check",), "FILE is required"), (("up",), "CONNECTION is required"),
                                 (("show", "ports", "--watch"), "--watch"), (("apply", "--nope", "x"), "--nope"),
-                                (("up", "../etc"), "can't be the name of a connection")]:
+                                (("up", "../etc"), "can't be the name of a connection"),
+                                (("why",), "CONNECTION is required"), (("why", "a/../b"), "can't be the name of a connection")]:
             result = self.expect(2, text, *arguments)
             self.assertEqual(result.stderr.count("\n"), 1, arguments)
 
@@ -112,6 +113,7 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(self.complete("show", "t"), ["tunnels"])
         self.assertEqual(self.complete("--run-dir", self.directory, "show", "ne"), ["neighbours"])
         self.assertEqual(self.complete("show", "drops", "--a"), ["--all"])
+        self.assertEqual(self.complete("why", "--"), ["--json", "--help"])
         self.assertEqual(self.complete("apply", "--"), ["--yes", "--dry-run", "--help"])
         self.assertEqual(self.complete("check", f"{self.directory}/gate"), [self.config])
 

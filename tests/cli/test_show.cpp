@@ -6,6 +6,7 @@
 
 #include "control/cli/dataplane_args.h"
 #include "control/cli/units.h"
+#include "control/cli/why_text.h"
 
 namespace sallyport::cli {
 namespace {
@@ -34,6 +35,21 @@ TEST(Units, Seconds) {
   EXPECT_EQ(seconds_text(3720), "1h02m");
   EXPECT_EQ(seconds_text(86'399), "23h59m");
   EXPECT_EQ(seconds_text(273'600), "3d04h");
+}
+
+TEST(Why, OneSentenceForEachTunnel) {
+  const Json answer = {
+      {"connection", "c"},
+      {"up", false},
+      {"tunnels",
+       {{{"tunnel", "c-a-1"}, {"state", "up"}, {"cause", "none"}, {"why", "is up"}, {"advice", ""}},
+        {{"tunnel", "c-b-1"},
+         {"state", "down"},
+         {"cause", "no-answer"},
+         {"why", "is down: \x1b[2J"},
+         {"advice", "do it"}}}}};
+  EXPECT_EQ(why_text(answer, Colours::kOff), "c-a-1 is up\nc-b-1 is down: ?[2J; do it\n");
+  EXPECT_NE(why_text(answer, Colours::kOn).find("\033[32mc-a-1\033[0m is up"), std::string::npos);
 }
 
 TEST(Table, AlignsBoundsAndEndsWithoutBlanks) {

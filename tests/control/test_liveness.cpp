@@ -37,15 +37,15 @@ class LivenessTest : public ::testing::Test {
 TEST_F(LivenessTest, FollowsTheIkeSaAndTheOutboundSa) {
   EXPECT_EQ(tunnel_.state(), TunnelState::kDown);
   ike(1, "CONNECTING");
-  EXPECT_TRUE(tunnel_.review(false, std::nullopt, now_));
+  EXPECT_TRUE(tunnel_.review(Sending::kNothing, std::nullopt, now_));
   EXPECT_EQ(tunnel_.state(), TunnelState::kConnecting);
   ike(1, "ESTABLISHED");
-  EXPECT_TRUE(tunnel_.review(true, std::nullopt, now_));
+  EXPECT_TRUE(tunnel_.review(Sending::kAll, std::nullopt, now_));
   EXPECT_EQ(tunnel_.state(), TunnelState::kUp);
   EXPECT_EQ(tunnel_.ike_version(), 2);
-  EXPECT_FALSE(tunnel_.review(true, std::nullopt, now_));
+  EXPECT_FALSE(tunnel_.review(Sending::kAll, std::nullopt, now_));
   ike(1, "DESTROYING");
-  EXPECT_TRUE(tunnel_.review(false, std::nullopt, now_));
+  EXPECT_TRUE(tunnel_.review(Sending::kNothing, std::nullopt, now_));
   EXPECT_EQ(tunnel_.state(), TunnelState::kDown);
   EXPECT_EQ(tunnel_.reason(), "the IKE SA was closed");
 }
@@ -77,14 +77,14 @@ TEST_F(LivenessTest, DoesNotTryWhileUpConnectingOrHeldDown) {
 
 TEST_F(LivenessTest, SecondUnansweredRetransmissionMakesSuspectUntilAPacketComes) {
   ike(1, "ESTABLISHED");
-  (void)tunnel_.review(true, std::nullopt, now_);
+  (void)tunnel_.review(Sending::kAll, std::nullopt, now_);
   alert(SP_ALERT_RETRANSMIT_SEND, 1);
   EXPECT_FALSE(tunnel_.suspect());
   alert(SP_ALERT_RETRANSMIT_SEND, 2);
   EXPECT_TRUE(tunnel_.suspect());
-  (void)tunnel_.review(true, now_ - seconds(1), now_);
+  (void)tunnel_.review(Sending::kAll, now_ - seconds(1), now_);
   EXPECT_TRUE(tunnel_.suspect());
-  (void)tunnel_.review(true, now_ + seconds(1), now_ + seconds(1));
+  (void)tunnel_.review(Sending::kAll, now_ + seconds(1), now_ + seconds(1));
   EXPECT_FALSE(tunnel_.suspect());
 }
 
@@ -92,6 +92,54 @@ TEST_F(LivenessTest, AnOlderIkeSasSilenceIsNotHeldAgainstTheTunnel) {
   ike(2, "ESTABLISHED");
   alert(SP_ALERT_RETRANSMIT_SEND, 4, 1);
   EXPECT_FALSE(tunnel_.suspect());
+}
+
+TEST_F(LivenessTest, KeepsWhatCharonFoundUntilEveryChildIsUp) {
+  ike(1, "CONNECTING");
+  alert(SP_ALERT_TS_MISMATCH, 0);
+  ike(1, "DESTROYING");
+  ike(2, "CONNECTING");
+  (void)tunnel_.review(Sending::kNothing, std::nullopt, now_);
+  tunnel_.attempt_failed("initiate failed");
+  EXPECT_EQ(tunnel_.why().finding(), Finding::kSelectors);
+  ike(2, "ESTABLISHED");
+  (void)tunnel_.review(Sending::kSome, std::nullopt, now_);
+  EXPECT_EQ(tunnel_.why().finding(), Finding::kSelectors);
+  (void)tunnel_.review(Sending::kAll, std::nullopt, now_);
+  EXPECT_EQ(tunnel_.why().finding(), Finding::kNone);
+  EXPECT_EQ(tunnel_.reason(), "");
+}
+
+TEST_F(LivenessTest, APeerThatRefusesUsLateIsHeardThoughTheSasAreUp) {
+  ike(1, "ESTABLISHED");
+  (void)tunnel_.review(Sending::kAll, std::nullopt, now_);
+  alert(SP_ALERT_LOCAL_AUTH_FAILED, 0);
+  (void)tunnel_.review(Sending::kAll, std::nullopt, now_);
+  ike(1, "DESTROYING");
+  (void)tunnel_.review(Sending::kNothing, std::nullopt, now_);
+  EXPECT_EQ(tunnel_.why().finding(), Finding::kOurAuth);
+  ike(2, "ESTABLISHED");
+  EXPECT_EQ(tunnel_.why().finding(), Finding::kNone);
+}
+
+TEST_F(LivenessTest, AnotherConfigurationStartsOver) {
+  tunnel_.load_failed("no such key");
+  alert(SP_ALERT_LOCAL_AUTH_FAILED, 0);
+  EXPECT_EQ(tunnel_.reason(), "no such key");
+  tunnel_.start_over(now_);
+  EXPECT_EQ(tunnel_.why().finding(), Finding::kNotTried);
+  tunnel_.hold_down(true, now_);
+  tunnel_.start_over(now_);
+  EXPECT_EQ(tunnel_.why().finding(), Finding::kHeldDown);
+}
+
+TEST_F(LivenessTest, HeldDownSaysSoUntilReleased) {
+  alert(SP_ALERT_LOCAL_AUTH_FAILED, 0);
+  tunnel_.hold_down(true, now_);
+  alert(SP_ALERT_PEER_AUTH_FAILED, 0);
+  EXPECT_EQ(tunnel_.why().finding(), Finding::kHeldDown);
+  tunnel_.hold_down(false, now_);
+  EXPECT_EQ(tunnel_.why().finding(), Finding::kNotTried);
 }
 
 TEST_F(LivenessTest, SaysWhyInWords) {

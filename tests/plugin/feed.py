@@ -8,7 +8,7 @@ import threading
 import time
 from ctypes import c_char, c_uint8, c_uint16, c_uint32, c_uint64
 
-MAGIC, VERSION = 0x53504B46, 1
+MAGIC, VERSION = 0x53504B46, 2
 (HELLO, SNAPSHOT_BEGIN, SNAPSHOT_END, SA_ADD, SA_UPDATE, SA_DEL, CHILD_STATE, CHILD_REKEY, IKE_STATE, IKE_REKEY,
  ALERT, SA_EXPIRED) = range(1, 13)
 (READER_HELLO, LIVE_SPIS, READER_READY, HEARTBEAT, SA_ACK, STATS, EXPIRE, ACQUIRE, MAPPING, RESYNC,
@@ -89,7 +89,9 @@ class IkeEvent(ctypes.Structure):
 
 class Alert(ctypes.Structure):
     _fields_ = [("header", Header), ("alert", c_uint32), ("count", c_uint32), ("ike_id", c_uint32),
-                ("reserved", c_uint32), ("ike_name", c_char * 96), ("remote", Address)]
+                ("reserved", c_uint32), ("ike_name", c_char * 96),
+                ("local_id", c_char * 128), ("remote_id", c_char * 128), ("local", Address), ("remote", Address),
+                ("detail", c_char * 512)]
 
 
 class SaExpired(ctypes.Structure):

@@ -131,7 +131,7 @@ def alerts(reader):
 
 @pytest.mark.parametrize("of_a,of_b,at_a,at_b", [
     (dict(esp="aes128gcm16-x25519"), dict(), PROPOSAL_MISMATCH_CHILD, PROPOSAL_MISMATCH_CHILD),
-    (dict(remote_ts="10.9.0.0/16"), dict(), None, TS_MISMATCH),
+    (dict(remote_ts="10.9.0.0/16"), dict(), TS_MISMATCH, TS_MISMATCH),
     (dict(local_id="nobody.example"), dict(), LOCAL_AUTH_FAILED, None),
     (dict(esp="camellia256-sha256-x25519"), dict(esp="camellia256-sha256-x25519"), None, INSTALL_FAILED),
 ])
@@ -143,6 +143,29 @@ def test_alerts_say_why(lab, connect, of_a, of_b, at_a, at_b):
     for reader, alert in ((a, at_a), (b, at_b)):
         if alert:
             reader.wait(lambda r: (alert, "tunnel") in alerts(r))
+
+
+def test_the_side_that_refuses_tells_what_it_was_offered(lab, connect):
+    a, b = connect(lab.a), connect(lab.b)
+    lab.b.load()
+    for of_a, alert, offered in ((dict(esp="aes128gcm16-x25519"), PROPOSAL_MISMATCH_CHILD, "AES_GCM_16_128"),
+                                 (dict(remote_ts="10.9.0.0/16"), TS_MISMATCH, "10.9.0.0/16")):
+        lab.a.load(**of_a)
+        lab.a.swanctl("--initiate", "--child", "tunnel", check=False)
+        refusal = b.wait(lambda r: next((m for m in r.of(feed.ALERT) if m.alert == alert), None))
+        assert offered in refusal.detail.decode()
+        assert (refusal.local.text(), refusal.remote.text()) == ("192.0.2.2", "192.0.2.1")
+        refused = a.wait(lambda r: next((m for m in r.of(feed.ALERT) if m.alert == alert), None))
+        assert refused.detail == b"", "our own proposals are no news"
+
+
+def test_a_strangers_identities_are_told(lab, connect):
+    a, b = connect(lab.a), connect(lab.b)
+    lab.a.load(local_id="nobody.example")
+    lab.b.load()
+    lab.a.swanctl("--initiate", "--child", "tunnel", check=False)
+    alert = b.wait(lambda r: next(iter(r.of(feed.ALERT)), None))
+    assert (alert.ike_name, alert.remote_id, alert.local_id) == (b"(unnamed)", b"nobody.example", b"b.example")
 
 
 def test_retransmits_are_counted(lab, connect):

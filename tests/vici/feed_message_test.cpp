@@ -33,6 +33,9 @@ std::vector<Datagram> one_of_each() {
   ike.other_id = 9;
   auto alert = sample<sp_feed_alert>(SP_FEED_ALERT, 8);
   alert.alert = SP_ALERT_PROPOSAL_MISMATCH_IKE;
+  alert.local = ipv4(1, 500);
+  put_text(alert.remote_id, "b.example");
+  put_text(alert.detail, "IKE:AES_CBC_256");
   auto expired = sample<sp_feed_sa_expired>(SP_FEED_SA_EXPIRED, 9);
   expired.hard = 1;
   return {sample_hello(),       to_datagram(sample_header(SP_FEED_SNAPSHOT_BEGIN, 2)),
@@ -88,7 +91,11 @@ TEST(FeedMessage, ReadsTheOthers) {
   EXPECT_FALSE(decode_as<FeedChildEvent>(all[5]).rekey);
   EXPECT_TRUE(decode_as<FeedIkeEvent>(all[6]).rekey);
   EXPECT_EQ(decode_as<FeedIkeEvent>(all[6]).other_id, 9u);
-  EXPECT_EQ(decode_as<FeedAlert>(all[7]).alert, SP_ALERT_PROPOSAL_MISMATCH_IKE);
+  const auto alert = decode_as<FeedAlert>(all[7]);
+  EXPECT_EQ(alert.alert, SP_ALERT_PROPOSAL_MISMATCH_IKE);
+  EXPECT_EQ(to_string(alert.local), "192.0.2.1");
+  EXPECT_EQ(alert.remote_id, "b.example");
+  EXPECT_EQ(alert.detail, "IKE:AES_CBC_256");
   EXPECT_EQ(decode_as<FeedSaExpired>(all[8]).expiry, Expiry::kHard);
   EXPECT_EQ(decode_feed_message(all[9])->number, 10u);
 }

@@ -5,6 +5,7 @@
 
 #include <daemon.h>
 
+#include "vici-bridge/plugin/alert.h"
 #include "vici-bridge/plugin/owner.h"
 #include "vici-bridge/plugin/sa_message.h"
 
@@ -149,32 +150,6 @@ METHOD(listener_t, children_migrate, bool, sallyport_listener_t* this, ike_sa_t*
   return TRUE;
 }
 
-static enum sp_alert alert_from_charon(alert_t alert) {
-  switch (alert) {
-    case ALERT_RETRANSMIT_SEND:
-      return SP_ALERT_RETRANSMIT_SEND;
-    case ALERT_RETRANSMIT_SEND_TIMEOUT:
-      return SP_ALERT_RETRANSMIT_TIMEOUT;
-    case ALERT_PEER_AUTH_FAILED:
-      return SP_ALERT_PEER_AUTH_FAILED;
-    case ALERT_LOCAL_AUTH_FAILED:
-      return SP_ALERT_LOCAL_AUTH_FAILED;
-    case ALERT_PROPOSAL_MISMATCH_IKE:
-      return SP_ALERT_PROPOSAL_MISMATCH_IKE;
-    case ALERT_PROPOSAL_MISMATCH_CHILD:
-      return SP_ALERT_PROPOSAL_MISMATCH_CHILD;
-    case ALERT_TS_MISMATCH:
-      return SP_ALERT_TS_MISMATCH;
-    case ALERT_INSTALL_CHILD_SA_FAILED:
-    case ALERT_INSTALL_CHILD_POLICY_FAILED:
-      return SP_ALERT_INSTALL_FAILED;
-    case ALERT_PEER_INIT_UNREACHABLE:
-      return SP_ALERT_PEER_UNREACHABLE;
-    default:
-      return 0;
-  }
-}
-
 static bool is_flood(sallyport_listener_t* this) {
   uint64_t second = core_now_ms() / 1000;
   if (second != this->unnamed_second) {
@@ -184,24 +159,35 @@ static bool is_flood(sallyport_listener_t* this) {
   return ++this->unnamed_alerts > UNNAMED_ALERTS_PER_SECOND;
 }
 
+static void post_alert(sallyport_listener_t* this, ike_sa_t* ike_sa, struct sp_feed_alert* message) {
+  message_init(&message->header, SP_FEED_ALERT, sizeof(*message));
+  if (ike_sa) {
+    message->ike_id = ike_sa->get_unique_id(ike_sa);
+    snprintf(message->ike_name, sizeof(message->ike_name), "%s", ike_sa->get_name(ike_sa));
+    message->local = address_from_host(ike_sa->get_my_host(ike_sa));
+    message->remote = address_from_host(ike_sa->get_other_host(ike_sa));
+    owner_put_identities(ike_sa, message->local_id, message->remote_id);
+  }
+  post(this->core, message);
+}
+
 METHOD(listener_t, alert, bool, sallyport_listener_t* this, ike_sa_t* ike_sa, alert_t alert, va_list args) {
   struct sp_feed_alert message = {.alert = alert_from_charon(alert)};
-  if (!message.alert || (!is_named(ike_sa) && is_flood(this))) {
-    return TRUE;
+  if (message.alert && (is_named(ike_sa) || !is_flood(this))) {
+    alert_describe(&message, ike_sa, alert, args);
+    post_alert(this, ike_sa, &message);
   }
-  message_init(&message.header, SP_FEED_ALERT, sizeof(message));
-  if (alert == ALERT_RETRANSMIT_SEND) {
-    (void)va_arg(args, packet_t*);
-    message.count = va_arg(args, u_int);
-  } else if (alert == ALERT_PEER_INIT_UNREACHABLE) {
-    message.count = 1 + va_arg(args, u_int);
+  return TRUE;
+}
+
+METHOD(listener_t, message_hook, bool, sallyport_listener_t* this, ike_sa_t* ike_sa, message_t* message,
+       bool incoming, bool plain) {
+  if (incoming && plain && is_named(ike_sa)) {
+    struct sp_feed_alert alert = {.alert = alert_from_notify(ike_sa, message)};
+    if (alert.alert) {
+      post_alert(this, ike_sa, &alert);
+    }
   }
-  if (ike_sa) {
-    message.ike_id = ike_sa->get_unique_id(ike_sa);
-    snprintf(message.ike_name, sizeof(message.ike_name), "%s", ike_sa->get_name(ike_sa));
-    message.remote = address_from_host(ike_sa->get_other_host(ike_sa));
-  }
-  post(this->core, &message);
   return TRUE;
 }
 
@@ -211,6 +197,7 @@ sallyport_listener_t* sallyport_listener_create(core_t* core) {
        .public =
            {
                .alert = _alert,
+               .message = _message_hook,
                .ike_state_change = _ike_state_change,
                .ike_updown = _ike_updown,
                .ike_rekey = _ike_rekey,
