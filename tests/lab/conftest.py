@@ -12,6 +12,7 @@ import pytest
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
 from kit.lab import SiteToSite, sweep  # noqa: E402
+from kit.paths import TwoWans  # noqa: E402
 from kit.shell import REPOSITORY  # noqa: E402
 
 LOGS = REPOSITORY / "build/lab-logs"
@@ -28,19 +29,29 @@ def pytest_sessionstart(session):
     shutil.rmtree(LOGS, ignore_errors=True)
 
 
-@pytest.fixture
-def new_lab(request):
-    """Makes a lab with the options given; it is gone after the test."""
+def labs_of(request, kind):
     labs = []
 
     def make(**options):
-        lab = SiteToSite(logs=LOGS / request.node.name.replace("/", "_"), **options)
+        lab = kind(logs=LOGS / request.node.name.replace("/", "_"), **options)
         labs.append(lab)
         return lab
 
     yield make
     for lab in labs:
         lab.close()
+
+
+@pytest.fixture
+def new_lab(request):
+    """Makes a lab with the options given; it is gone after the test."""
+    yield from labs_of(request, SiteToSite)
+
+
+@pytest.fixture
+def new_two_wans(request):
+    """The same, of two ways through the net."""
+    yield from labs_of(request, TwoWans)
 
 
 @pytest.fixture(scope="module")

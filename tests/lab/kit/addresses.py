@@ -6,9 +6,9 @@ import ipaddress
 # Public ports: the gateway's address with its prefix length, and the router's.
 OUTSIDE = {
     "ipv4": {"hq-a": ("192.0.2.1/28", "192.0.2.14"), "hq-b": ("198.51.100.1/28", "198.51.100.14"),
-             "branch": ("192.0.2.17/28", "192.0.2.30")},
+             "branch": ("192.0.2.17/28", "192.0.2.30"), "branch-b": ("198.51.100.17/28", "198.51.100.30")},
     "ipv6": {"hq-a": ("2001:db8:0:a::1/64", "2001:db8:0:a::fe"), "hq-b": ("2001:db8:0:b::1/64", "2001:db8:0:b::fe"),
-             "branch": ("2001:db8:0:c::1/64", "2001:db8:0:c::fe")},
+             "branch": ("2001:db8:0:c::1/64", "2001:db8:0:c::fe"), "branch-b": ("2001:db8:0:d::1/64", "2001:db8:0:d::fe")},
 }
 # Of a branch behind a NAT, which has the branch's public address of OUTSIDE: its port's address, and the NAT's inside.
 BEHIND_NAT = {"ipv4": ("198.18.1.2/24", "198.18.1.1"), "ipv6": ("2001:db8:0:d::2/64", "2001:db8:0:d::1")}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A whole gateway in a namespace, as scripts/gateway runs it, and what an operator would ask it."""
 
+import contextlib
 import copy
 import json
 import os
@@ -89,6 +90,14 @@ class Gateway:
     def tunnels(self):
         return {tunnel["name"]: tunnel for tunnel in self.show("tunnels")}
 
+    def last_event(self):
+        """Its number; 0 if there is none."""
+        return max((event["number"] for event in self.show("events")), default=0)
+
+    def event_texts(self, since, subject):
+        """What was said of the subject in events numbered above `since`, in order."""
+        return [event["text"] for event in self.show("events") if event["number"] > since and event["subject"] == subject]
+
     def drops(self):
         return {row["reason"]: row["packets"] for row in self.show("drops") if row["packets"]}
 
@@ -117,6 +126,17 @@ class Gateway:
         pid = self.pid(part)
         os.kill(pid, number)
         return pid
+
+    @contextlib.contextmanager
+    def without_sallyportd(self):
+        """Dead, and not restarted before the end of the with block."""
+        self.kill("supervisor", signal.SIGSTOP)
+        try:
+            self.kill("sallyportd")
+            yield
+        finally:
+            self.kill("supervisor", signal.SIGCONT)
+            wait_for("sallyportd's next life", lambda: self.cli("show", "tunnels", check=False).returncode == 0, 20)
 
     def wait_for_tunnels(self, count=1, timeout_s=30):
         def up():
