@@ -32,21 +32,25 @@ def twice_if_void(run):
 
 
 class Failover:
-    """`tunnels` go silent for `silent_s`; `back(lab)` waits until they carry again, then all goes on for `after_s`."""
+    """`tunnels` go silent for `silent_s`; `back(lab)` waits until they carry again, then all goes on for `after_s`. tell(what) is
+    called as the paths go "silent", are "open" again, and as their tunnels are "back"."""
 
-    def __init__(self, lab, tunnels, silent_s, back, after_s=2.0, **flows):
+    def __init__(self, lab, tunnels, silent_s, back, after_s=2.0, tell=lambda what: None, **flows):
         self.lab, self.tunnels = lab, set(tunnels)
         self.clock_s = time.time() - time.monotonic()
         self.sight = Sight(lab)
         with self.sight, Flows(lab.host_hq, lab.host_branch, **flows) as self.flows:
             time.sleep(2)
+            tell("silent")
             self.silent_at = time.monotonic()
             lab.silence(*tunnels)
             time.sleep(silent_s)
+            tell("open")
             lab.silence()
             self.open_at = time.monotonic()
             back(lab)
             self.back_at = time.monotonic()
+            tell("back")
             time.sleep(after_s)
         self.packets = self.sight.packets()
 

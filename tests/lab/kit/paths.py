@@ -102,7 +102,7 @@ class TwoWans(Lab):
         """Both ways through the net carry so much in each direction, and hold back up to 60 ms of it."""
         for name, isp in self.isps.items():
             for namespace, device in ((isp, "core"), (self.core, f"isp-{name}")):
-                namespace.run("tc", "qdisc", "replace", "dev", device, "root", "tbf", "rate", f"{megabits}mbit", "burst", "16kb",
+                namespace.run("tc", "qdisc", "replace", "dev", device, "root", "tbf", "rate", f"{megabits}mbit", "burst", "64kb",
                               "latency", "60ms")
 
     def widen(self):
