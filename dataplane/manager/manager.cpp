@@ -62,8 +62,7 @@ Manager::Manager(const ManagerConfig& config, World& world, Rings& rings, Packet
       sas_(context_, state, tunnels_, engine),
       injector_(rings, state.workers()[config.workers]),
       probes_({context_, injector_, tunnels_, sas_, liveness_}),
-      exceptions_(
-          {context_, rings, ports_, networks_, next_hops_, tunnels_, sas_, probes_, injector_}),
+      exceptions_({context_, rings, ports_, networks_, next_hops_, tunnels_, sas_, probes_, injector_}),
       epoll_(epoll_create1(EPOLL_CLOEXEC)) {
   hello_ = make_message<api::HelloReply>(api::Type::kHelloReply, 0);
   while (getrandom(hello_.instance.data(), hello_.instance.size(), 0) < 0) {
