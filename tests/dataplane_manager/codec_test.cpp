@@ -285,5 +285,27 @@ TEST(CodecTest, TakesAnSaOnlyWithTheSelectorsThatItCounts) {
   }
 }
 
+TEST(CodecTest, RefusesLengthsAndCountsThatAreFalse) {
+  auto sa = good_sa();
+  const auto is_taken = [&](size_t bytes, uint32_t says) {
+    sa.header.length = says;
+    return validate(std::as_bytes(std::span(&sa, 1)).first(bytes)).ok();
+  };
+  const uint32_t whole = api::wire_bytes(sa);
+  EXPECT_TRUE(is_taken(whole, whole));
+  for (const uint32_t says : {0u, whole - 1, whole + 1, UINT32_MAX})
+    EXPECT_FALSE(is_taken(whole, says)) << says;
+  sa.selectors.fill(sa.selectors[0]);
+  const auto is_taken_with = [&](uint16_t local, uint16_t remote) {
+    sa.local_selector_count = local;
+    sa.remote_selector_count = remote;
+    return is_taken(api::wire_bytes(sa), api::wire_bytes(sa));
+  };
+  EXPECT_TRUE(is_taken_with(api::kMaxSelectors, api::kMaxSelectors));
+  EXPECT_FALSE(is_taken_with(api::kMaxSelectors + 1, 1));
+  EXPECT_FALSE(is_taken_with(1, api::kMaxSelectors + 1));
+  EXPECT_FALSE(is_taken_with(0, 1));
+}
+
 }  // namespace
 }  // namespace sallyport::dataplane
