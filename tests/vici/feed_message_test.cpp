@@ -126,7 +126,7 @@ TEST(FeedMessage, RefusesBrokenSas) {
   };
   const Case cases[] = {
       {"not a feed message", [](auto& sa) { sa.header.magic++; }},
-      {"speaks version 2", [](auto& sa) { sa.header.version++; }},
+      {"speaks version 3", [](auto& sa) { sa.header.version++; }},
       {"unknown type", [](auto& sa) { sa.header.type = 63; }},
       {"unknown type", [](auto& sa) { sa.header.type = SP_FEED_HEARTBEAT; }},
       {"not numbered", [](auto& sa) { sa.header.number = 0; }},

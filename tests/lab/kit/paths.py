@@ -79,8 +79,7 @@ class TwoWans(Lab):
     def start(self):
         self.hq.start()
         self.branch.start()
-        for port in self.tap_ports:
-            self.hq.bridge_tap(port)
+        self.hq.bridge_taps()
 
     def up(self):
         self.start()
