@@ -110,10 +110,12 @@ std::variant<std::string, OperatorError> Daemon::up(const std::string& connectio
   if (auto error = unknown(connection)) return *error;
   state_.held_down.erase(connection);
   save_state();
-  load_charon({});
+  for (auto& [name, plan] : plans_) {
+    if (plan.connection == connection) tunnels_.at(name).hold_down(false, now());
+  }
+  load_charon({});  // which may find a reason of its own why it can't come up
   for (auto& [name, plan] : plans_) {
     if (plan.connection != connection) continue;
-    tunnels_.at(name).hold_down(false, now());
     initiate_missing(plan, [this, name = name](const std::string& error) {
       events_.add("tunnel", name, "could not be initiated: " + error);
     });

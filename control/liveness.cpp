@@ -81,6 +81,11 @@ void TunnelLiveness::seed(uint32_t ike_id, uint8_t version) {
 void TunnelLiveness::on_alert(const vici::FeedAlert& alert, MonotonicTime now) {
   const bool is_current = established_.contains(alert.ike_id) || established_.empty();
   if (!is_current) return;
+  if (alert.alert == SP_ALERT_RETRANSMIT_CLEARED) {
+    suspect_since_.reset();
+    if (reason_.finding() == Finding::kSilent) reason_.clear();
+    return;
+  }
   const bool is_retransmission = alert.alert == SP_ALERT_RETRANSMIT_SEND;
   if (is_retransmission && alert.count < kSuspiciousRetransmissions) return;
   reason_.hear(alert);

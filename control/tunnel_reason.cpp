@@ -47,6 +47,8 @@ Finding finding_of(sp_alert alert) {
       return Finding::kSelectors;
     case SP_ALERT_INSTALL_FAILED:
       return Finding::kInstall;
+    case SP_ALERT_RETRANSMIT_CLEARED:
+      break;
   }
   return Finding::kNone;
 }
@@ -71,6 +73,8 @@ std::string text_of(const vici::FeedAlert& alert) {
       return fmt::format("no common traffic selectors with peer {}: compare selectors", peer);
     case SP_ALERT_INSTALL_FAILED:
       return "the SA could not be installed: see the events";
+    case SP_ALERT_RETRANSMIT_CLEARED:
+      break;
   }
   return vici::alert_name(alert.alert);
 }

@@ -208,7 +208,7 @@ FeedBody read(Fields& fields, const sp_feed_ike_event& from) {
 
 FeedBody read(Fields& fields, const sp_feed_alert& from) {
   FeedAlert alert;
-  if (from.alert < SP_ALERT_RETRANSMIT_SEND || from.alert > SP_ALERT_PEER_UNREACHABLE) {
+  if (from.alert < SP_ALERT_RETRANSMIT_SEND || from.alert > SP_ALERT_RETRANSMIT_CLEARED) {
     fields.refuse("alert " + std::to_string(from.alert) + " is unknown");
     return alert;
   }

@@ -90,6 +90,8 @@ const char* alert_name(sp_alert alert) {
       return "the SA could not be installed";
     case SP_ALERT_PEER_UNREACHABLE:
       return "the peer's address could not be reached or resolved";
+    case SP_ALERT_RETRANSMIT_CLEARED:
+      return "the peer answers again";
   }
   return "unknown alert";
 }

@@ -169,6 +169,7 @@ enum sp_alert {
   SP_ALERT_TS_MISMATCH, /* detail: the selectors (TSi and TSr) that the peer sent; none: it refused ours */
   SP_ALERT_INSTALL_FAILED,
   SP_ALERT_PEER_UNREACHABLE,
+  SP_ALERT_RETRANSMIT_CLEARED, /* a retransmitted request was answered */
 };
 
 struct sp_feed_alert {

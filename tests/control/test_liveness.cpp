@@ -88,6 +88,19 @@ TEST_F(LivenessTest, SecondUnansweredRetransmissionMakesSuspectUntilAPacketComes
   EXPECT_FALSE(tunnel_.suspect());
 }
 
+// Where both ends suspect the tunnel no packet will come by it.
+TEST_F(LivenessTest, AnAnswerToARetransmissionEndsTheSuspicion) {
+  ike(1, "ESTABLISHED");
+  (void)tunnel_.review(Sending::kAll, std::nullopt, now_);
+  alert(SP_ALERT_RETRANSMIT_SEND, 2);
+  ASSERT_TRUE(tunnel_.suspect());
+  alert(SP_ALERT_RETRANSMIT_CLEARED, 0, 7);
+  EXPECT_TRUE(tunnel_.suspect()) << "another IKE_SA's";
+  alert(SP_ALERT_RETRANSMIT_CLEARED, 0);
+  EXPECT_FALSE(tunnel_.suspect());
+  EXPECT_EQ(tunnel_.reason(), "");
+}
+
 TEST_F(LivenessTest, AnOlderIkeSasSilenceIsNotHeldAgainstTheTunnel) {
   ike(2, "ESTABLISHED");
   alert(SP_ALERT_RETRANSMIT_SEND, 4, 1);

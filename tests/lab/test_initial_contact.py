@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A stock strongSwan as the peer, with everything at its default: it sends INITIAL_CONTACT (RFC 7296 section 2.4), with which a
-gateway ends whatever else it has with the same two identities. An identity for each public address keeps both tunnels."""
+"""A stock strongSwan as the peer. By default it sends INITIAL_CONTACT (RFC 7296 section 2.4), with which a gateway may end
+whatever else it has with the same two identities; with `unique = replace`, which ipsec.conf's default is, it ends that itself
+without being told. An identity for each public address keeps both tunnels."""
 
 import os
 import subprocess
@@ -15,7 +16,10 @@ from kit.addresses import Lan
 from kit.lab import IKE_PROPOSALS, Lab
 from kit.netns import cable
 from kit.shell import run, wait_for
+from kit.vici import load_connection
 
+PER_ADDRESS = {"a": "hq-a.example", "b": "hq-b.example"}
+DUPLICATE = "duplicate IKE_SA for peer"
 PEER = "192.0.2.17"
 # Of hq: the public address, and hosts of the peer's that are reached through its tunnel.
 ENDS = {"a": ("192.0.2.1", "10.2.0.0/25", "10.2.0.2"), "b": ("198.51.100.1", "10.2.0.128/25", "10.2.0.130")}
@@ -38,6 +42,7 @@ CONNECTION = """\
     local_addrs = {peer}
     remote_addrs = {remote}
     proposals = {ike}
+    {unique}
     local {{ auth = psk
       id = peer.example }}
     remote {{ auth = psk
@@ -54,12 +59,14 @@ CONNECTION = """\
 
 
 class StockCharon:
-    def __init__(self, lab, namespace, secret, remote_ids):
+    """unique: a line of its connections; every tunnel of theirs may carry all of the site where it is given."""
+
+    def __init__(self, lab, namespace, secret, remote_ids, unique=""):
         self.namespace, self.directory = namespace, lab.directory / "peer"
         self.directory.mkdir()
         (self.directory / "strongswan.conf").write_text(STRONGSWAN_CONF.format(directory=self.directory))
         connections = "".join(CONNECTION.format(name=name, peer=PEER, remote=address, ike=IKE_PROPOSALS[0], remote_id=remote_ids[name],
-                                                local_ts=local_ts) for name, (address, local_ts, _) in ENDS.items())
+                                                unique=unique, local_ts="10.2.0.0/24" if unique else local_ts) for name, (address, local_ts, _) in ENDS.items())
         (self.directory / "swanctl.conf").write_text(
             f"connections {{\n{connections}}}\nsecrets {{ ike {{ secret = \"{secret}\" }} }}\n")
         self.process = None
@@ -89,8 +96,8 @@ class StockCharon:
 
 @pytest.fixture
 def site():
-    """hq with two public addresses, which waits, and the namespace of its peer."""
-    def make(local_id):
+    """hq with two public addresses, and the namespace of its peer."""
+    def make(local_id, initiate):
         lab = labs[0]
         lab.wan = lab.namespace("wan")
         lab.wan.forward()
@@ -98,7 +105,7 @@ def site():
         lab.add_public(lab.hq, "a", "wan0", lab.wan, "hq-a", "192.0.2.1/28", "192.0.2.14")
         lab.add_public(lab.hq, "b", "wan1", lab.wan, "hq-b", "198.51.100.1/28", "198.51.100.14")
         auth = pki.psk(lab.directory)
-        lab.connect(lab.hq, "branch", [PEER], ["10.2.0.0/24"], auth, ("a", "b"), initiate=False,
+        lab.connect(lab.hq, "branch", [PEER], ["10.2.0.0/24"], auth, ("a", "b"), initiate=initiate,
                     ike={"local_id": local_id, "remote_id": "peer.example"}, esp={"proposals": ["aes256gcm16"]},
                     selectors=[{"local": "10.1.0.0/24", "remote": prefix} for _, prefix, _ in ENDS.values()])
         lab.peer = lab.namespace("peer")
@@ -136,8 +143,8 @@ def tunnels_up(gateway):
 
 
 def test_an_identity_for_each_public_address(site):
-    lab = site({"a": "hq-a.example", "b": "hq-b.example"})
-    with StockCharon(lab, lab.peer, lab.secret, {"a": "hq-a.example", "b": "hq-b.example"}) as peer:
+    lab = site(PER_ADDRESS, initiate=False)
+    with StockCharon(lab, lab.peer, lab.secret, PER_ADDRESS) as peer:
         initiate_both_at_once(lab, peer)
         wait_for("both tunnels", lambda: len(tunnels_up(lab.hq)) == 2, 15)
         ends = time.monotonic() + 21
@@ -152,8 +159,33 @@ def test_an_identity_for_each_public_address(site):
         assert len(lab.hq.show("sas")) == 4
 
 
-def test_with_one_identity_the_second_tunnel_ends_the_first(site):
-    lab = site("hq.example")
+def test_a_peer_that_replaces_by_identity_keeps_an_identity_for_each_public_address(site):
+    lab = site(PER_ADDRESS, initiate=True)
+    with StockCharon(lab, lab.peer, lab.secret, PER_ADDRESS, "unique = replace") as peer:
+        lab.hq.wait_for_tunnels(2)
+        time.sleep(4)
+        assert tunnels_up(lab.hq) == ["prod-branch-a-1", "prod-branch-b-1"]
+        assert DUPLICATE not in peer.log()
+
+
+def test_a_peer_that_replaces_by_identity_ends_a_tunnel_of_the_same_one(site):
+    lab = site("hq.example", initiate=True)
+    with StockCharon(lab, lab.peer, lab.secret, {"a": "hq.example", "b": "hq.example"}, "unique = replace") as peer:
+        wait_for("the peer to replace a tunnel", lambda: DUPLICATE in peer.log(), 20)
+        wait_for("hq to lose it", lambda: len(tunnels_up(lab.hq)) < 2, 10)
+
+
+def test_with_one_identity_initial_contact_ends_a_tunnel_where_it_is_obeyed(site):
+    """hq's connections as any other charon would have them: what the first test would see without `unique = never`."""
+    lab = site("hq.example", initiate=False)
+    wait_for("sallyportd's own connections", lambda: lab.hq.swanctl("--list-conns").stdout.count("prod-branch-b-1.2") == 1, 10)
+    for name, (address, _, _) in ENDS.items():
+        tunnel = f"prod-branch-{name}-1"
+        children = {f"{tunnel}.{number}": {"esp_proposals": ["aes256gcm16"], "local_ts": ["10.1.0.0/24"], "remote_ts": [prefix]}
+                    for number, (_, prefix, _) in enumerate(ENDS.values(), 1)}
+        load_connection(lab.hq.run_dir / "vici.sock", tunnel, {
+            "version": "2", "local_addrs": [address], "remote_addrs": [PEER], "proposals": IKE_PROPOSALS,
+            "local": {"auth": "psk", "id": "hq.example"}, "remote": {"auth": "psk", "id": "peer.example"}, "children": children})
     with StockCharon(lab, lab.peer, lab.secret, {"a": "hq.example", "b": "hq.example"}) as peer:
         initiate_both_at_once(lab, peer)
         wait_for("one tunnel alone", lambda: len(tunnels_up(lab.hq)) == 1 and len(lab.hq.show("sas")) == 2, 15)

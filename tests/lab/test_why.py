@@ -35,9 +35,9 @@ BROKEN = {
     "id": ({"ike": {"local_id": "nobody.example"}}, {}),
     "expected": ({"ike": {"remote_id": "main.example"}}, {}),
     "ca": ({"auth": "other authority"}, {"auth": "certificate"}),
-    "selectors": ({"selectors": selectors(("10.1.0.0/24", "10.2.7.0/24"))}, {"selectors": selectors(("10.2.77.0/24", "10.1.0.0/24"))}),
-    "partial": ({"selectors": selectors(("10.1.0.0/25", "10.2.8.0/25"), ("10.1.0.0/25", "10.2.8.128/25"))},
-                {"selectors": selectors(("10.2.8.0/25", "10.1.0.0/25"))}),
+    "selectors": ({"selectors": selectors(("10.1.107.0/24", "10.2.7.0/24"))}, {"selectors": selectors(("10.2.77.0/24", "10.1.107.0/24"))}),
+    "partial": ({"selectors": selectors(("10.1.108.0/24", "10.2.8.0/25"), ("10.1.108.0/24", "10.2.8.128/25"))},
+                {"selectors": selectors(("10.2.8.0/25", "10.1.108.0/24"))}),
     "install": ({}, {}),
     "waiting": ({"initiate": False}, {}),
     "held": ({}, {}),
@@ -49,16 +49,16 @@ EXPECTED = {
             ("ike-proposal", "offers IKE:AES_GCM_16_256/PRF_HMAC_SHA2_384/ECP_384 and ours are aes128gcm16-prfsha256-ecp256")),
     "esp": (("esp-proposal", "refused all our ESP proposals (aes256gcm16-esn)"),
             ("esp-proposal", "offers ESP:AES_GCM_16_256/EXT_SEQ and ours are aes128gcm16")),
-    "psk": (("our-authentication", "refused our authentication as 'hq.example'"),
-            ("peer-authentication", "could not prove to be 'hq.example'")),
+    "psk": (("our-authentication", "refused our authentication as 'psk.hq.example'"),
+            ("peer-authentication", "could not prove to be 'psk.hq.example'")),
     "id": (("our-authentication", "refused our authentication as 'nobody.example'"),
-           ("peer-authentication", "calls itself 'nobody.example', but remote_id is 'hq.example'")),
+           ("peer-authentication", "calls itself 'nobody.example', but remote_id is 'id.hq.example'")),
     "expected": (("our-authentication", "is itself 'main.example'"),
-                 ("peer-authentication", "asks for 'main.example', but local_id is 'branch.example'")),
-    "ca": (("peer-authentication", "could not prove to be 'branch.example'"),
-           ("our-authentication", "refused our authentication as 'branch.example'")),
-    "selectors": (("selectors", "refused our traffic selectors (10.1.0.0/24 to 10.2.7.0/24)"),
-                  ("selectors", "wants 10.1.0.0/24 and 10.2.7.0/24 and ours are 10.2.77.0/24 to 10.1.0.0/24")),
+                 ("peer-authentication", "asks for 'main.example', but local_id is 'expected.branch.example'")),
+    "ca": (("peer-authentication", "could not prove to be 'ca.branch.example'"),
+           ("our-authentication", "refused our authentication as 'ca.branch.example'")),
+    "selectors": (("selectors", "refused our traffic selectors (10.1.107.0/24 to 10.2.7.0/24)"),
+                  ("selectors", "wants 10.1.107.0/24 and 10.2.7.0/24 and ours are 10.2.77.0/24 to 10.1.107.0/24")),
     "partial": (("selectors", "is up, but not its CHILD_SA prod-partial-a-1.2: peer 192.0.2.25 refused"), None),
     "install": (("esp-proposal", "refused all our ESP proposals"), ("install", "could not be installed")),
     "waiting": (("waiting", "waits for peer 192.0.2.27"), ("waiting", "waits for peer 192.0.2.1")),
@@ -90,16 +90,15 @@ def add_connection(gateway, name, public, peer, prefix, auth, ids, initiate):
 
 
 def add_broken(lab):
-    """One public address of branch for each, so that no other connection can be taken for it."""
-    ids = ("hq.example", "branch.example")
+    """One public address of branch and two identities for each, so that no other connection or key can be taken for its own."""
     other = lab.directory / "other"
     other.mkdir()
-    at_hq = {"other authority": {**lab.authority.issue(ids[0]), "ca": str(pki.Authority(other).ca_file)}}
-    at_branch = {"certificate": lab.authority.issue(ids[1]), "another": psk(lab, "another")}
+    at_hq = {"other authority": {**lab.authority.issue("ca.hq.example"), "ca": str(pki.Authority(other).ca_file)}}
+    at_branch = {"certificate": lab.authority.issue("ca.branch.example"), "another": psk(lab, "another")}
     for number, (name, (of_hq, of_branch)) in enumerate(BROKEN.items()):
         address = f"192.0.2.{17 + number}"
         lab.branch.config["public_addresses"][name] = {"port": "wan0", "address": f"{address}/28", "next_hop": "192.0.2.30"}
-        auth = psk(lab, name)
+        auth, ids = psk(lab, name), (f"{name}.hq.example", f"{name}.branch.example")
         changed(add_connection(lab.hq, name, "a", address, f"10.2.{number}.0/24", auth, ids, True), of_hq, at_hq)
         changed(add_connection(lab.branch, name, name, HQ, f"10.1.{100 + number}.0/24", auth, ids[::-1], False), of_branch, at_branch)
 
@@ -121,8 +120,8 @@ def add_lost_ways(lab):
 def load_camellia(lab):
     """At both ends, what neither dataplane has: the configuration would refuse it, so charon is told past it."""
     address = lab.branch.config["public_addresses"]["install"]["address"].split("/")[0]
-    for gateway, public, local, remote, ids in ((lab.branch, "install", address, HQ, ("branch.example", "hq.example")),
-                                                (lab.hq, "a", HQ, address, ("hq.example", "branch.example"))):
+    for gateway, public, local, remote, ids in ((lab.branch, "install", address, HQ, ("install.branch.example", "install.hq.example")),
+                                                (lab.hq, "a", HQ, address, ("install.hq.example", "install.branch.example"))):
         name = f"prod-install-{public}-1"
         load_connection(gateway.run_dir / "vici.sock", name, {
             "version": "2", "local_addrs": [local], "remote_addrs": [remote], "proposals": IKE_PROPOSALS, "unique": "never",
@@ -224,12 +223,20 @@ def test_charon_without_the_plugin(lab):
     wait_for_cause(lab.hq, "ike", "ike-proposal", "", 15)
 
 
-def test_charon_killed_and_a_file_gone(lab):
+def test_a_secret_that_is_gone(lab):
     wait_for_cause(lab.hq, "file", "none", "", 10)
+    lab.hq.cli("down", "prod-file")
     (lab.directory / "file/shared.psk").unlink()
+    lab.hq.cli("up", "prod-file")
+    wait_for_cause(lab.hq, "file", "not-loaded", "shared.psk", 5)
+
+
+def test_charon_killed(lab):
     lab.hq.kill("charon")
     wait_for_cause(lab.hq, "ike", "charon", "charon is not running", 10, 0.02)
-    wait_for_cause(lab.hq, "file", "not-loaded", "shared.psk", 15)
+    assert why(lab.hq, "good") == ("none", "is up; charon is not running, so its keys cannot be renewed; see: sallyport show gateway, "
+                                           "and the logs in the run directory")
+    wait_for_cause(lab.hq, "ike", "ike-proposal", "", 15)
 
 
 def test_the_dataplane_killed(lab):

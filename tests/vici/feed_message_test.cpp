@@ -158,7 +158,7 @@ TEST(FeedMessage, RefusesBrokenSas) {
   }
   auto alert = sample<sp_feed_alert>(SP_FEED_ALERT, 8);
   EXPECT_FALSE(decode_feed_message(to_datagram(alert)));
-  alert.alert = SP_ALERT_PEER_UNREACHABLE + 1;
+  alert.alert = SP_ALERT_RETRANSMIT_CLEARED + 1;
   EXPECT_FALSE(decode_feed_message(to_datagram(alert)));
 }
 

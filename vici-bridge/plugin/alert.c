@@ -9,6 +9,8 @@ enum sp_alert alert_from_charon(alert_t alert) {
   switch (alert) {
     case ALERT_RETRANSMIT_SEND:
       return SP_ALERT_RETRANSMIT_SEND;
+    case ALERT_RETRANSMIT_SEND_CLEARED:
+      return SP_ALERT_RETRANSMIT_CLEARED;
     case ALERT_RETRANSMIT_SEND_TIMEOUT:
       return SP_ALERT_RETRANSMIT_TIMEOUT;
     case ALERT_PEER_AUTH_FAILED:
