@@ -204,7 +204,7 @@ struct GroupMember {
 
 // Of the members that are live (up, of a weight above 0, and healthy where they are tunnels) those of the
 // lowest rank carry, and share the flows by weight. Where none that is up is healthy those that are only held
-// (kHold) count as healthy; where there is none of those either, health does not count.
+// (kHold) count as healthy; where there is none of those either, all whose link is not down; else all.
 enum class MemberChoice : uint8_t {
   kByFlow = 0,
   kByPolicy = 1,  // so for each policy: the first one, in the order of the members, within whose outbound

@@ -22,13 +22,15 @@ uint64_t select(uint64_t from, Predicate predicate) {
 }
 
 // Of members that are up: the healthy ones; where there is none, those with nothing wrong at present; where
-// there is none of those either, all.
+// there is none of those either, those with a link, as a peer may not answer and forward all the same; else
+// all.
 uint64_t live_among(uint64_t able, std::span<const api::HealthCause> causes) {
   for (const auto cause : {api::HealthCause::kHealthy, api::HealthCause::kHold}) {
     const uint64_t live = select(able, [&](size_t i) { return causes[i] == cause; });
     if (live != 0) return live;
   }
-  return able;
+  const uint64_t linked = select(able, [&](size_t i) { return causes[i] != api::HealthCause::kLink; });
+  return linked != 0 ? linked : able;
 }
 
 std::optional<uint8_t> rank_of(std::span<const RankInForce> in_force, uint16_t policy) {

@@ -53,13 +53,20 @@ TEST(Carriers, EveryCauseButHealthyTakesAMemberOut) {
   }
 }
 
-TEST(Carriers, WhereNobodyIsHealthyTheHeldCarryAndElseAll) {
+TEST(Carriers, WhereNobodyIsHealthyTheHeldCarryAndElseAllWithALink) {
   Group group{{member(0), member(0), member(0)}, {kProbe, kHold, kLink}};
   EXPECT_EQ(group.choose(), 0b010u);
   group.causes[1] = kSuspect;
-  EXPECT_EQ(group.choose(), 0b111u);
+  EXPECT_EQ(group.choose(), 0b011u);
   group.members[0].up = 0;
-  EXPECT_EQ(group.choose(), 0b110u);
+  EXPECT_EQ(group.choose(), 0b010u);
+}
+
+TEST(Carriers, ALinkThatIsDownCarriesOnlyWhereAllAre) {
+  Group group{{member(0), member(1)}, {kLink, kProbe}};
+  EXPECT_EQ(group.choose(), 0b10u);
+  group.causes[1] = kLink;
+  EXPECT_EQ(group.choose(), 0b01u);
 }
 
 TEST(Carriers, AnotherRankTakesOverAndGivesBack) {
