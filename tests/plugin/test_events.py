@@ -15,6 +15,7 @@ from test_install import establish
 
 RETRANSMIT_SEND, PEER_AUTH_FAILED, LOCAL_AUTH_FAILED = 1, 3, 4
 PROPOSAL_MISMATCH_IKE, PROPOSAL_MISMATCH_CHILD, TS_MISMATCH, INSTALL_FAILED = 5, 6, 7, 8
+RETRANSMIT_CLEARED = 10
 
 
 def stats_of(sa, packets, octets):
@@ -178,6 +179,19 @@ def test_retransmits_are_counted(lab, connect):
     third = next(i for i, m in enumerate(sent) if m.count == 3)
     assert [m.count for m in sent[third - 2:third + 1]] == [1, 2, 3]
     assert {(m.ike_name, m.remote.text()) for m in sent} == {(b"tunnel", "192.0.2.2")}
+
+
+def test_a_late_answer_is_told(lab, connect):
+    a, b = establish(lab, connect)
+    lab_module.run("ip", "-n", lab.b.namespace, "link", "set", "wan", "down")
+    lab.a.swanctl("--rekey", "--child", "tunnel", check=False)
+    a.wait(lambda r: any(m.alert == RETRANSMIT_SEND for m in r.of(feed.ALERT)), timeout=12)
+    assert not [m for m in a.of(feed.ALERT) if m.alert == RETRANSMIT_CLEARED]
+    lab_module.run("ip", "-n", lab.b.namespace, "link", "set", "wan", "up")
+    a.wait(lambda r: any(m.alert == RETRANSMIT_CLEARED for m in r.of(feed.ALERT)), timeout=12)
+    late = next(m for m in a.of(feed.ALERT) if m.alert == RETRANSMIT_CLEARED)
+    asked = next(m for m in a.of(feed.ALERT) if m.alert == RETRANSMIT_SEND)
+    assert (late.ike_name, late.remote.text(), late.ike_id) == (b"tunnel", "192.0.2.2", asked.ike_id)
 
 
 def test_no_key_in_the_log(lab, connect):

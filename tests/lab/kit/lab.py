@@ -139,10 +139,10 @@ class Lab:
         gateway.config["virtual_networks"] = {"prod": {"ports": {"lan0": [lan.with_length(lan.gateway) for lan in lans]}}}
         return gateway, host
 
-    def add_public(self, gateway, public_address, port, router, router_port, address, next_hop, mtu=1500, tap=False):
+    def add_public(self, gateway, public_address, port, router, router_port, address, next_hop, mtu=1500):
         """Cables a gateway's public port to a router; both addresses carry their prefix length in `address`."""
         cable(gateway.namespace, f"v-{port}", router, router_port)
-        gateway.plug_tap(port) if tap or self.wan_taps else gateway.plug(port, mtu)
+        gateway.plug_tap(port) if self.wan_taps else gateway.plug(port, mtu)
         self.add_public_address(gateway, public_address, port, router, router_port, address, next_hop)
 
     def add_public_address(self, gateway, public_address, port, router, router_port, address, next_hop):

@@ -25,11 +25,10 @@ QUESTION, ANSWER = True, False
 class TwoWans(Lab):
     """`hq` and `branch`: which public addresses the two have. A tunnel is named by both ends' addresses here, as in ("a", "b")."""
 
-    def __init__(self, logs=None, hq=("a", "b"), branch=("a",), inside=("ipv4",), tap_ports=(), **changes):
+    def __init__(self, logs=None, hq=("a", "b"), branch=("a",), inside=("ipv4",), **changes):
         super().__init__(logs)
         self.names = {"hq": hq, "branch": branch}
         self.lans = {site: [Lan(family, number) for family in inside] for number, site in ((1, "hq"), (2, "branch"))}
-        self.tap_ports = tap_ports
         self.silent = set()
         try:
             self._build(changes)
@@ -49,7 +48,7 @@ class TwoWans(Lab):
             isp = self.isps[name] = self.namespace(f"isp-{name}")
             isp.forward()
             address, next_hop = self.public["hq", name]
-            self.add_public(self.hq, name, f"wan{number}", isp, "hq", address, next_hop, tap=f"wan{number}" in self.tap_ports)
+            self.add_public(self.hq, name, f"wan{number}", isp, "hq", address, next_hop)
             cable(isp, "core", self.core, f"isp-{name}")
             near, far = LINKS[name]
             isp.address("core", f"{near}/30")
@@ -79,13 +78,13 @@ class TwoWans(Lab):
     def start(self):
         self.hq.start()
         self.branch.start()
-        self.hq.bridge_taps()
 
     def up(self):
         self.start()
         for gateway in (self.hq, self.branch):
             gateway.wait_for_tunnels(len(self.tunnels()))
-        self.host_hq.ping(self.host_branch.address, 2)
+        for lan in self.lans["branch"]:
+            self.host_hq.ping(lan.host, 2)
         return self
 
     def silence(self, *tunnels):

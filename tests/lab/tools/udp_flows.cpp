@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The lab's many flows: UDP packets of a thousand 5-tuples and more, numbered and time-stamped, each sent back by the
-// other host so that both directions of every flow are used. The asking side writes what became of every packet;
-// the answering side counts what it saw. One thread each; both end at SIGTERM and print one line of JSON.
+// The lab's many flows: UDP packets of a thousand 5-tuples and more, numbered and time-stamped, each sent
+// back by the other host so that both directions of every flow are used. The asking side writes what became
+// of every packet; the answering side counts what it saw. One thread each; both end at SIGTERM and print one
+// line of JSON.
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
@@ -210,12 +211,13 @@ int answer(const Endpoint& at, int first_port, int ports) {
   std::puts("ready");
   std::fflush(stdout);
   while (!stop_wanted) {
-    sockets.receive(kLook_ns, [&](int fd, const Payload& payload, std::string_view bytes, const Endpoint& from) {
-      order_of(flows, payload.flow).take(payload.number);
-      while (sendto(fd, bytes.data(), bytes.size(), 0, from.get(), from.length) < 0 &&
-             (errno == ENOBUFS || errno == EAGAIN || errno == ECONNREFUSED))
-        usleep(100);
-    });
+    sockets.receive(kLook_ns,
+                    [&](int fd, const Payload& payload, std::string_view bytes, const Endpoint& from) {
+                      order_of(flows, payload.flow).take(payload.number);
+                      while (sendto(fd, bytes.data(), bytes.size(), 0, from.get(), from.length) < 0 &&
+                             (errno == ENOBUFS || errno == EAGAIN || errno == ECONNREFUSED))
+                        usleep(100);
+                    });
   }
   std::printf("{");
   print_counts(flows, sockets.drops());
@@ -226,9 +228,9 @@ int answer(const Endpoint& at, int first_port, int ports) {
 struct Plan {
   Endpoint from, to;
   int first_port, ports;
-  uint32_t flows, fast_flows;     // the first ones are the fast ones
-  double slow_pps, fast_pps;      // of each flow
-  uint32_t burst;                 // a fast flow's packets that leave back to back
+  uint32_t flows, fast_flows;  // the first ones are the fast ones
+  double slow_pps, fast_pps;   // of each flow
+  uint32_t burst;              // a fast flow's packets that leave back to back
   size_t payload_bytes;
 };
 
@@ -299,7 +301,8 @@ class Asking {
     const int64_t at = now_ns();
     while (sendto(fd, packet_.data(), packet_.size(), 0, to.get(), to.length) < 0) {
       if (errno == EINTR && stop_wanted) return;
-      if (errno == ECONNREFUSED || errno == EINTR) continue;  // an ICMP error of an earlier packet, or our signal
+      if (errno == ECONNREFUSED || errno == EINTR)
+        continue;  // an ICMP error of an earlier packet, or our signal
       if (errno != ENOBUFS && errno != EAGAIN && errno != ENETUNREACH && errno != EHOSTUNREACH) fail("send");
       usleep(100);
     }
@@ -338,7 +341,8 @@ int ask(char** words) {
   plan.fast_pps = std::atof(words[7]);
   plan.burst = static_cast<uint32_t>(std::atoi(words[8]));
   plan.payload_bytes = std::strtoull(words[9], nullptr, 10);
-  if (plan.ports < 1 || plan.flows < 1 || plan.slow_pps <= 0 || plan.fast_pps <= 0 || plan.burst < 1) return 2;
+  if (plan.ports < 1 || plan.flows < 1 || plan.slow_pps <= 0 || plan.fast_pps <= 0 || plan.burst < 1)
+    return 2;
   Asking asking(plan);
   asking.run();
   asking.print(words[10]);
@@ -350,7 +354,8 @@ int ask(char** words) {
 int main(int argc, char** argv) {
   install_stop();
   const std::string_view mode = argc > 1 ? argv[1] : "";
-  if (mode == "answer" && argc == 5) return answer(parse_address(argv[2]), std::atoi(argv[3]), std::atoi(argv[4]));
+  if (mode == "answer" && argc == 5)
+    return answer(parse_address(argv[2]), std::atoi(argv[3]), std::atoi(argv[4]));
   if (mode == "ask" && argc == 13) return ask(argv + 2);
   std::fputs(
       "udp-flows answer ADDRESS FIRST_PORT PORTS\n"
