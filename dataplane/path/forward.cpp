@@ -2,6 +2,7 @@
 // Steps lookup_route, select_tunnel and rewrite neighbour, and the ICMP errors they give rise to.
 #include "dataplane/path/forward.h"
 
+#include <cassert>
 #include <cstddef>
 #include <cstring>
 #include <utility>
@@ -325,6 +326,7 @@ void refuse_too_big(PathContext& context, const RoutedPacket& packet, uint16_t m
 }
 
 void forward_burst(PathContext& context, std::span<const RoutedPacket> packets) {
+  assert(!packets.empty());
   Ways ways;
   OutboundBurst outbound;
   Egress egress(context);

@@ -282,7 +282,7 @@ void receive_lan(PathContext& context, const Port& port, std::span<rte_mbuf*> fr
     routed.packet = frame;
     packets[count++] = routed;
   }
-  forward_burst(context, {packets.data(), count});
+  if (count > 0) forward_burst(context, {packets.data(), count});
 }
 
 void leave_home(PathContext& context, const RoutedPacket& packet, const Tunnel& tunnel, uint32_t slot) {

@@ -78,6 +78,19 @@ TEST_F(PuntTest, FitsPacketsToTheMtuBeforeTheyWait) {
   EXPECT_EQ(a.gateway.exception(), nullptr);
 }
 
+// A burst of which nothing is left to be routed is not routed: forward_burst asserts that there is something.
+TEST_F(PuntTest, RoutesNothingOfABurstWithoutPackets) {
+  SiteA a;
+  a.add_sas();
+  a.gateway.receive(kLanPort, ethernet(Bytes(28), a.gateway.mac(kLanPort), 0x0806));
+  a.gateway.poll();
+  EXPECT_NE(a.gateway.exception(), nullptr);
+  a.gateway.receive(kLanPort, ethernet(ipv4_of_size(60), mac_of(0x77)));
+  a.gateway.poll();
+  EXPECT_EQ(a.gateway.drops(api::DropReason::kNotForUs), 1u);
+  EXPECT_EQ(a.gateway.all_drops(), 1u);
+}
+
 TEST_F(PuntTest, PuntsWhatIsForTheGatewayItself) {
   SiteA a;
   a.add_sas();
