@@ -204,9 +204,17 @@ Worker::Worker(std::unique_ptr<PathContext> context, Idle idle)
 Worker::~Worker() = default;
 
 uint32_t Worker::poll_once() {
-  PathContext& context = *context_;
   const uint64_t start_tsc = rte_rdtsc();
-  context.now_ns = clock_->now_ns(start_tsc);
+  return poll(clock_->now_ns(start_tsc), start_tsc);
+}
+
+uint32_t Worker::poll_at(uint64_t now_ns) {
+  return poll(now_ns, rte_rdtsc());
+}
+
+inline uint32_t Worker::poll(uint64_t now_ns, uint64_t start_tsc) {
+  PathContext& context = *context_;
+  context.now_ns = now_ns;
   const bool settled = context.first_packets.settled(context);
   bool drained;
   uint32_t taken = poll_handover(context, drained);

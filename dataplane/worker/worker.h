@@ -47,11 +47,14 @@ class Worker {
   // One loop without waiting: the packets taken from ports and rings. `run` is this, repeated; QSBR only
   // where online.
   uint32_t poll_once();
+  // The same at this time (CLOCK_MONOTONIC, never less than before), for who keeps the clock himself.
+  uint32_t poll_at(uint64_t now_ns);
 
  private:
   class Clock;
 
   Worker(std::unique_ptr<PathContext> context, Idle idle);
+  uint32_t poll(uint64_t now_ns, uint64_t start_tsc);
 
   std::unique_ptr<PathContext> context_;
   std::unique_ptr<Clock> clock_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Builds worlds and moves packets in and out of them; also the test binary's EAL and pool.
+// Builds worlds and moves packets in and out of them; also the program's EAL and pool.
 #include "tests/dataplane_path/gateway.h"
 
 #include <gtest/gtest.h>
@@ -7,6 +7,8 @@
 #include <rte_errno.h>
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
+
+#include <algorithm>
 
 #include "dataplane/packet/ethernet.h"
 #include "tests/dataplane_path/visible_devices.h"
@@ -166,6 +168,10 @@ void Gateway::add_vrf(uint32_t vrf_id) {
   ASSERT_NE(vrf->fib6, nullptr);
   world.vrfs.publish(vrf_id, vrf.get());
   vrfs_.push_back(std::move(vrf));
+}
+
+Vrf& Gateway::vrf(uint32_t vrf_id) {
+  return **std::find_if(vrfs_.begin(), vrfs_.end(), [&](const auto& vrf) { return vrf->id == vrf_id; });
 }
 
 void Gateway::add_group(uint32_t group_id, uint32_t vrf_id, std::vector<api::GroupMember> members,
@@ -338,12 +344,3 @@ RunningWorkers::~RunningWorkers() {
 }
 
 }  // namespace sallyport::dataplane::testing
-
-int main(int argc, char** argv) {
-  ::testing::InitGoogleTest(&argc, argv);
-  if (!sallyport::dataplane::testing::start_eal()) {
-    std::fprintf(stderr, "EAL did not start: %s\n", rte_strerror(rte_errno));
-    return 1;
-  }
-  return RUN_ALL_TESTS();
-}

@@ -61,7 +61,8 @@ class Gateway {
   // What was sent since, of all queues in order of the queues.
   std::vector<Bytes> sent(uint32_t port_id);
   std::vector<uint32_t> sent_by_queue(uint32_t port_id);  // how many, without taking them
-  PacketPtr exception(uint32_t worker = 0);               // nullptr: none
+  rte_ring* transmit_queue(uint32_t port_id, uint32_t queue) { return ports_.at(port_id).transmit.at(queue); }
+  PacketPtr exception(uint32_t worker = 0);  // nullptr: none
   void inject(MetaKind kind, uint32_t id, const Bytes& bytes, uint32_t worker = 0);
 
   uint64_t drops(api::DropReason reason) const;
@@ -69,6 +70,8 @@ class Gateway {
   api::InboundRow& inbound_row(uint32_t slot) { return inbound_rows_[slot]; }
   api::OutboundRow& outbound_row(uint32_t slot) { return outbound_rows_[slot]; }
   const api::WorkerCounters& counters(uint32_t worker) const { return counters_[worker]; }
+  Port& port(uint32_t port_id) { return *ports_[port_id].port; }
+  Vrf& vrf(uint32_t vrf_id);
   Worker& worker(uint32_t index) { return *workers_[index]; }
   const rte_ether_addr& mac(uint32_t port_id) const { return ports_[port_id].port->mac; }
 

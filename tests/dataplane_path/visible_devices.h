@@ -12,6 +12,8 @@ namespace sallyport::dataplane::testing {
 
 // The name of a mempool's operations, for rte_pktmbuf_pool_create_by_ops.
 const char* visible_pool_operations();
+// How many objects were ever taken out of a pool with those operations.
+uint64_t taken_from(const rte_mempool* pool);
 
 // Makes a started ring device take from and give to these rings itself; they outlive it.
 void make_visible(uint16_t device, std::vector<rte_ring*>& receive, std::vector<rte_ring*>& transmit);
