@@ -113,9 +113,13 @@ Manager::Manager(World& world, Rings& rings, PacketPools& pools, SharedStateFile
     : context{world, pools, Retirer(world.qsbr()), {}, kMtuBytes, [](std::span<const std::byte>) {}, {}},
       networks(context),
       ports(context),
+      liveness(context, [this](std::span<const uint32_t> ids) { next_hops.health_changed(ids); }),
+      next_hops(context, ports, [this](uint32_t id) { return liveness.cause(id); }),
       tunnels(context),
       sas(context, state, tunnels, engine),
-      exceptions({context, rings, ports, networks, tunnels, sas, counters}) {}
+      injector(rings, counters),
+      probes({context, injector, tunnels, sas, liveness}),
+      exceptions({context, rings, ports, networks, next_hops, tunnels, sas, probes, injector}) {}
 
 // What was taken out refers to the tables: it goes first.
 Manager::~Manager() {

@@ -57,8 +57,12 @@ struct Manager {
   TablesContext context;
   Networks networks;
   Ports ports;
+  Liveness liveness;
+  NextHops next_hops;  // has none: those of the world are published by hand
   Tunnels tunnels;
   Sas sas;
+  Injector injector;
+  Probes probes;
   Exceptions exceptions;
 };
 
