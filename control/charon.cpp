@@ -130,8 +130,9 @@ void Charon::load_credentials(const std::string& name, const CharonLoad& wanted)
     return;
   }
   if (wanted.connection.auth.is_psk()) {
-    vici::SharedSecret secret{"sallyport-" + name, "IKE", std::move(credentials->psk),
-                              identities(wanted.connection, wanted.tunnel)};
+    const Identities ids = identities(wanted.connection, wanted.tunnel);
+    vici::SharedSecret secret{
+        "sallyport-" + name, "IKE", std::move(credentials->psk), {ids.local, ids.remote}};
     vici::load_shared(*loading_, secret, report(name));
     explicit_bzero(secret.data.data(), secret.data.size());
     return;

@@ -14,18 +14,6 @@ std::chrono::seconds seconds(Duration duration) {
   return std::chrono::ceil<std::chrono::seconds>(duration);
 }
 
-std::string local_id(const Connection& connection, const TunnelPlan& tunnel) {
-  if (!tunnel.own.local_id.empty()) return tunnel.own.local_id;
-  const auto own = connection.ike.local_ids.find(tunnel.public_address);
-  if (own != connection.ike.local_ids.end()) return own->second;
-  return connection.ike.local_id.empty() ? tunnel.local.to_string() : connection.ike.local_id;
-}
-
-std::string remote_id(const Connection& connection, const TunnelPlan& tunnel) {
-  if (!tunnel.own.remote_id.empty()) return tunnel.own.remote_id;
-  return connection.ike.remote_id.empty() ? tunnel.remote.to_string() : connection.ike.remote_id;
-}
-
 // A lifetime of charon's: the rekey starts up to `spread` before `soft`.
 template <typename Value>
 void put_lifetime(const Value& soft, const Value& hard, std::optional<Value>& rekey,
@@ -83,8 +71,8 @@ Auth auth_of(const Connection& connection, const TunnelPlan& tunnel) {
   return auth;
 }
 
-std::vector<std::string> identities(const Connection& connection, const TunnelPlan& tunnel) {
-  return {local_id(connection, tunnel), remote_id(connection, tunnel)};
+Identities identities(const Connection& connection, const TunnelPlan& tunnel) {
+  return identities_of(connection, tunnel.public_address, tunnel.own, tunnel.local, tunnel.remote);
 }
 
 vici::ConnectionConfig charon_connection(const Connection& connection, const TunnelPlan& tunnel) {
@@ -109,8 +97,9 @@ vici::ConnectionConfig charon_connection(const Connection& connection, const Tun
 
   vici::AuthConfig local, remote;
   local.auth = remote.auth = connection.auth.is_psk() ? "psk" : "pubkey";
-  local.id = local_id(connection, tunnel);
-  remote.id = remote_id(connection, tunnel);
+  const Identities ids = identities(connection, tunnel);
+  local.id = ids.local;
+  remote.id = ids.remote;
   config.local = {local};
   config.remote = {remote};
   for (const ChildPlan& child : tunnel.children)

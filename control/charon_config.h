@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "control/config/gateway.h"
+#include "control/config/identities.h"
 #include "control/model.h"
 #include "vici-bridge/result.h"
 #include "vici-bridge/types.h"
@@ -32,7 +33,7 @@ struct Credentials {
 // The connection's, with what the tunnel has of its own.
 [[nodiscard]] Auth auth_of(const Connection& connection, const TunnelPlan& tunnel);
 
-// The identities that a shared secret of this tunnel is for.
-[[nodiscard]] std::vector<std::string> identities(const Connection& connection, const TunnelPlan& tunnel);
+// Those of the tunnel, which a shared secret of it is for, too.
+[[nodiscard]] Identities identities(const Connection& connection, const TunnelPlan& tunnel);
 
 }  // namespace sallyport::control

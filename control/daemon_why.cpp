@@ -67,9 +67,9 @@ TunnelFacts Daemon::facts_of(const TunnelPlan& plan) {
   facts.ike_proposals = joined(connection.ike.proposals);
   facts.esp_proposals = joined(connection.esp.proposals);
   facts.selectors = selectors_text(plan);
-  const std::vector<std::string> ids = identities(connection, plan);
-  facts.local_id = ids.at(0);
-  facts.remote_id = ids.at(1);
+  const Identities ids = identities(connection, plan);
+  facts.local_id = ids.local;
+  facts.remote_id = ids.remote;
   facts.is_psk = connection.auth.is_psk();
   facts.initiate = connection.initiate;
 

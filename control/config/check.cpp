@@ -81,24 +81,6 @@ void check_port_uses(Reader& reader, const Gateway& gateway) {
   }
 }
 
-// Why an address with its prefix can't be configured on a link.
-std::optional<std::string> bad_on_link(const InterfaceAddress& address) {
-  if (auto reason = not_a_host(address.address)) return reason;
-  if (address.prefix_length == 0) return "without a prefix length of a link";
-  if (address.address.is_v4() ? address.prefix_length > 30 : address.prefix_length > 126) return std::nullopt;
-  if (address.address == address.prefix().address) {
-    // RFC 4291 section 2.6.1.
-    return address.address.is_v4() ? "the network's own address" : "the anycast address of all routers there";
-  }
-  if (!address.address.is_v4()) return std::nullopt;
-  IpAddress broadcast = address.prefix().address;
-  for (size_t bit = address.prefix_length; bit < 32; ++bit) {
-    broadcast.bytes[bit / 8] |= static_cast<uint8_t>(0x80 >> (bit % 8));
-  }
-  if (address.address == broadcast) return "the broadcast address";
-  return std::nullopt;
-}
-
 void check_public_addresses(Reader& reader, const Gateway& gateway) {
   std::map<IpAddress, std::string> seen;
   for (const auto& [name, one] : gateway.public_addresses) {
@@ -214,6 +196,23 @@ std::optional<std::string> not_a_host(const IpAddress& address) {
   if (address.bytes[0] == 0) return "in 0.0.0.0/8";
   if (address.bytes[0] >= 240) return "in 240.0.0.0/4";
   if (address.bytes[0] >= 224) return "a multicast address";
+  return std::nullopt;
+}
+
+std::optional<std::string> bad_on_link(const InterfaceAddress& address) {
+  if (auto reason = not_a_host(address.address)) return reason;
+  if (address.prefix_length == 0) return "without a prefix length of a link";
+  if (address.address.is_v4() ? address.prefix_length > 30 : address.prefix_length > 126) return std::nullopt;
+  if (address.address == address.prefix().address) {
+    // RFC 4291 section 2.6.1.
+    return address.address.is_v4() ? "the network's own address" : "the anycast address of all routers there";
+  }
+  if (!address.address.is_v4()) return std::nullopt;
+  IpAddress broadcast = address.prefix().address;
+  for (size_t bit = address.prefix_length; bit < 32; ++bit) {
+    broadcast.bytes[bit / 8] |= static_cast<uint8_t>(0x80 >> (bit % 8));
+  }
+  if (address.address == broadcast) return "the broadcast address";
   return std::nullopt;
 }
 

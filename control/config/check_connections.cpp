@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "control/config/children.h"
+#include "control/config/identities.h"
 #include "control/config/sections.h"
 
 namespace sallyport::control {
@@ -19,7 +20,11 @@ void check_selectors(Reader& reader, const Connection& connection, const Site& s
     const Selector& selector = connection.selectors[i];
     const bool routed = std::any_of(site.prefixes.begin(), site.prefixes.end(),
                                     [&](const IpPrefix& prefix) { return prefix.overlaps(selector.remote); });
-    if (routed || site.prefixes.empty()) continue;
+    const bool is_inside =
+        std::any_of(connection.tunnels.begin(), connection.tunnels.end(), [&](const auto& entry) {
+          return entry.second.inside_remote && selector.remote.contains(*entry.second.inside_remote);
+        });
+    if (routed || is_inside || site.prefixes.empty()) continue;
     reader.error_at(
         "connections." + connection.name + ".selectors[" + std::to_string(i) + "]",
         "remote " + selector.remote.to_string() + " is outside the prefixes of site '" + site.name + "'",
@@ -98,9 +103,6 @@ void check_tunnels(Reader& reader, const Gateway& gateway) {
       continue;
     }
     for (const std::string& address : connection.public_addresses) {
-      const auto own_id = connection.ike.local_ids.find(address);
-      const std::string& address_id =
-          own_id == connection.ike.local_ids.end() ? connection.ike.local_id : own_id->second;
       for (size_t i = 0; i < peers.size(); ++i) {
         const std::string tunnel = name + "-" + address + "-" + std::to_string(i + 1);
         const auto [first, is_new] = names.emplace(tunnel, name);
@@ -110,12 +112,10 @@ void check_tunnels(Reader& reader, const Gateway& gateway) {
               "its tunnel '" + tunnel + "' has the name of one of connection '" + first->second + "'",
               "rename the connection or the public address");
         }
-        const auto own = connection.tunnels.find(tunnel_key(address, i));
-        const bool has_own = own != connection.tunnels.end();
-        const std::string& local_id =
-            has_own && !own->second.local_id.empty() ? own->second.local_id : address_id;
-        const std::string& remote_id =
-            has_own && !own->second.remote_id.empty() ? own->second.remote_id : connection.ike.remote_id;
+        const auto from = gateway.public_addresses.find(address);
+        const auto [local_id, remote_id] = identities_of(
+            connection, address, own_of(connection, address, i),
+            from == gateway.public_addresses.end() ? IpAddress{} : from->second.address.address, peers[i]);
         const auto [other, is_alone] =
             endpoints.emplace(Endpoints{address, peers[i], local_id, remote_id}, name);
         if (is_alone || other->second == name) continue;

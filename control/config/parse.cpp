@@ -265,6 +265,7 @@ ParseResult parse(std::string_view text, const std::string& file_name, const std
     check_connections(reader, result.gateway);
     check_tunnels(reader, result.gateway);
     check_overrides(reader, result.gateway);
+    check_secrets(reader, result.gateway);
   } catch (const YAML::Exception& failure) {
     const bool has_place = failure.mark.line >= 0;
     reader.error(has_place ? Place{static_cast<uint32_t>(failure.mark.line + 1),

@@ -286,22 +286,20 @@ void parse_weights(Reader& reader, const Value& value, Connection& connection) {
 void parse_inside(Reader& reader, const Value& value, TunnelOverride& own) {
   Section section(reader, value);
   const std::string hint = "for example inside: {local: 169.254.21.2/30, remote: 169.254.21.1}";
-  if (const auto local = section.require("local", hint))
-    own.inside_local = read_interface_address(reader, *local);
-  if (const auto remote = section.require("remote", hint))
-    own.inside_remote = read_host_address(reader, *remote);
+  const auto local_value = section.require("local", hint), remote_value = section.require("remote", hint);
+  const auto local = local_value ? read_interface_address(reader, *local_value) : std::nullopt;
+  const auto remote = remote_value ? read_host_address(reader, *remote_value) : std::nullopt;
   section.finish();
-  if (!own.inside_local || !own.inside_remote) return;
-  const IpAddress& local = own.inside_local->address;
-  if (local.version != own.inside_remote->version) {
+  if (!local || !remote) return;
+  if (local->address.version != remote->version) {
     reader.error(value, "local and remote are of different families", hint);
-  } else if (local == *own.inside_remote) {
+  } else if (local->address == *remote) {
     reader.error(value, "local and remote are the same address", hint);
-  } else if (!own.inside_local->prefix().contains(*own.inside_remote)) {
-    reader.error(
-        value,
-        "remote " + own.inside_remote->to_string() + " is outside " + own.inside_local->prefix().to_string(),
-        hint);
+  } else if (!local->prefix().contains(*remote)) {
+    reader.error(value, "remote " + remote->to_string() + " is outside " + local->prefix().to_string(), hint);
+  } else {
+    own.inside_local = local;
+    own.inside_remote = remote;
   }
 }
 

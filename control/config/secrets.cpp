@@ -71,6 +71,10 @@ std::string read_path(Reader& reader, const Value& value, Readers readers) {
   return path;
 }
 
+std::string_view without_line_ends(std::string_view text) {
+  return text.substr(0, text.find_last_not_of("\r\n") + 1);
+}
+
 }  // namespace
 
 std::string read_psk_path(Reader& reader, const Value& value) {
@@ -79,6 +83,12 @@ std::string read_psk_path(Reader& reader, const Value& value) {
   if (Beginning(path).text().find_first_not_of("\r\n") != std::string_view::npos) return path;
   reader.error(value, "file " + path + " is empty but for its line ends");
   return "";
+}
+
+bool hold_same_secret(const std::string& one, const std::string& other) {
+  if (one == other) return true;
+  const Beginning first(one), second(other);
+  return without_line_ends(first.text()) == without_line_ends(second.text());
 }
 
 std::string read_key_path(Reader& reader, const Value& value) {

@@ -17,6 +17,7 @@ void check_ikev1(Reader& reader, const Connection& connection);
 void check_connections(Reader& reader, const Gateway& gateway);
 void check_tunnels(Reader& reader, const Gateway& gateway);
 void check_overrides(Reader& reader, const Gateway& gateway);
+void check_secrets(Reader& reader, const Gateway& gateway);
 
 // The absolute path of a pre-shared secret or private key, if the file is there, holds one, and nobody else
 // can read it.
@@ -24,6 +25,8 @@ void check_overrides(Reader& reader, const Gateway& gateway);
 [[nodiscard]] std::string read_key_path(Reader& reader, const Value& value);
 // The same for a certificate, which others may read.
 [[nodiscard]] std::string read_certificate_path(Reader& reader, const Value& value);
+// Whether two files that read_psk_path took hold the same secret; line ends are none of it.
+[[nodiscard]] bool hold_same_secret(const std::string& one, const std::string& other);
 
 // The address of a single host.
 [[nodiscard]] std::optional<IpAddress> read_host_address(Reader& reader, const Value& value);
@@ -34,6 +37,8 @@ void check_overrides(Reader& reader, const Gateway& gateway);
 
 // Says why an address can't be that of a single host, or nothing.
 [[nodiscard]] std::optional<std::string> not_a_host(const IpAddress& address);
+// The same for an address with its prefix on a link.
+[[nodiscard]] std::optional<std::string> bad_on_link(const InterfaceAddress& address);
 
 // Reads an optional key into target; leaves the default where it is absent or wrong.
 template <typename Target, typename Read, typename... Arguments>

@@ -63,6 +63,7 @@ TEST_P(Mistakes, AreReportedWhereTheyStand) {
   write("secrets/open.psk", "secret\n", 0644);
   write("secrets/empty.psk", "", 0600);
   write("secrets/blank.psk", "\r\n\n", 0600);
+  write("secrets/other.psk", "another horse\n", 0600);
   write("secret.pem", "-----BEGIN CERTIFICATE-----\n", 0600);
   write("encrypted.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n", 0600);
   std::string text = kGood;
@@ -185,6 +186,30 @@ TEST_F(ConfigTest, ModesWeightsAndTunnelsOfTheirOwn) {
   ASSERT_EQ(listing(standby, directory_), "");
   EXPECT_EQ(standby.gateway.connections.at("prod-berlin").mode, Mode::kActiveStandby);
   EXPECT_FALSE(standby.gateway.connections.at("prod-berlin").preempt);
+}
+
+TEST_F(ConfigTest, OneSecretInTwoFiles) {
+  write("secrets/copy.psk", "correct horse battery staple\r\n", 0600);
+  std::string text = kGood;
+  text.insert(text.find("    auth:"), "    tunnels: {a-1: {psk_file: secrets/copy.psk}}\n");
+  EXPECT_EQ(listing(parse_text(text), directory_), "");
+}
+
+TEST_F(ConfigTest, InsideAddressesThatASelectorTakesIn) {
+  std::string text = kGood;
+  text.insert(
+      text.find("    auth:"),
+      "    probe: {interval: 100ms}\n"
+      "    tunnels: {a-1: {inside: {local: 169.254.21.1/31, remote: 169.254.21.0}, probe: 169.254.21.0},\n"
+      "              a-2: {probe: 169.254.21.0}, b-1: {probe: 10.20.0.1}, b-2: {probe: 10.20.0.1}}\n");
+  text += "      - {local: 169.254.21.0/31, remote: 169.254.21.0/31}\n";
+  text += "      - {local: 10.0.0.0/24, remote: 10.20.0.0/24}\n";
+  // Tunnel a-2 has no inside address to ask from.
+  EXPECT_EQ(
+      listing(parse_text(text), directory_),
+      "gateway.yaml:32:28: connections.prod-berlin.tunnels.a-2.probe: virtual network 'prod' has no address "
+      "to ask 169.254.21.0 from: none is in a local selector that leads there (let the selectors take in "
+      "an address of one of its ports)\n");
 }
 
 TEST_F(ConfigTest, LifetimesAndTheOuterHeader) {
