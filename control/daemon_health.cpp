@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 
+#include "control/carriers_text.h"
 #include "control/daemon.h"
 
 namespace sallyport::control {
@@ -12,10 +12,10 @@ namespace {
 
 constexpr std::string_view kConnectionGroup = "connection/";
 
-std::string names_of(const std::set<uint32_t>& tunnels, const Ids& ids) {
-  std::string names;
+std::set<std::string> names_of(const std::set<uint32_t>& tunnels, const Ids& ids) {
+  std::set<std::string> names;
   for (const uint32_t tunnel : tunnels)
-    names += (names.empty() ? "" : ", ") + ids.tunnels.name_of(tunnel);
+    names.insert(ids.tunnels.name_of(tunnel));
   return names;
 }
 
@@ -92,12 +92,8 @@ void Daemon::on_group(const api::GroupChanged& event) {
   const std::set<uint32_t> now = those_of(event.carrying, members->second);
   const std::set<uint32_t> before = std::exchange(carrying_[event.group_id], now);
   if (now == before || !name.starts_with(kConnectionGroup)) return;
-  std::set<uint32_t> left;
-  std::set_difference(before.begin(), before.end(), now.begin(), now.end(), std::inserter(left, left.end()));
-  std::string text = "no tunnel carries its traffic";
-  if (!now.empty()) text = "its traffic goes over " + names_of(now, ids_);
-  if (!now.empty() && !left.empty()) text += ", no longer over " + names_of(left, ids_);
-  events_.add("connection", name.substr(kConnectionGroup.size()), text);
+  events_.add("connection", name.substr(kConnectionGroup.size()),
+              carriers_changed(names_of(before, ids_), names_of(now, ids_)));
 }
 
 std::set<uint32_t> Daemon::carriers() const {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "control/addresses.h"
+#include "control/carriers_text.h"
 #include "control/daemon.h"
 #include "control/version.h"
 
@@ -329,7 +330,8 @@ json Daemon::show_routes() const {
     if (found == groups.end()) continue;
     const api::SetGroup& group = found->second;
     json members = json::array();
-    std::string via;
+    const auto carrying = carrying_.find(route.group_id);
+    std::set<std::string> via;
     for (uint32_t i = 0; i < group.member_count; ++i) {
       const api::GroupMember& member = group.members[i];
       std::string name;
@@ -337,17 +339,20 @@ json Daemon::show_routes() const {
       if (member.kind == api::MemberKind::kNeighbour) name = ids_.neighbours.name_of(member.id);
       if (member.kind == api::MemberKind::kConnected) name = ids_.ports.name_of(member.id);
       name = member.kind == api::MemberKind::kConnected ? name.substr(0, name.find('@')) : name;
+      const bool carries =
+          carrying == carrying_.end() ? member.up != 0 : carrying->second.contains(member.id);
       members.push_back({{"kind", kind_of(member.kind)},
                          {"name", name},
                          {"up", member.up != 0},
+                         {"carrying", carries},
                          {"weight", member.weight},
                          {"rank", member.rank}});
-      if (member.up != 0 && via.empty()) via = name;
+      if (carries) via.insert(name);
     }
     const IpPrefix prefix{from_api(route.prefix.address), route.prefix.length};
     out.push_back({{"virtual_network", ids_.vrfs.name_of(route.vrf_id)},
                    {"prefix", prefix.to_string()},
-                   {"via", via},
+                   {"via", list_of(via)},
                    {"group", name_of(group.name)},
                    {"kind", group.member_count == 0 ? "drop" : kind_of(group.members[0].kind)},
                    {"members", members}});

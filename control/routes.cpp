@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 
 #include "control/addresses.h"
 #include "control/mirrors.h"
@@ -20,6 +21,37 @@ IpPrefix host_prefix(const IpAddress& address) {
 
 bool is_loopback(const IpAddress& address) {
   return address.is_v4() ? address.bytes[0] == 127 : address == *parse_address("::1");
+}
+
+// It always may take over: there is nothing that it could take over from.
+api::SetGroup group_of_one(const api::GroupMember& member) {
+  api::SetGroup group{};
+  group.preempt = 1;
+  group.members[group.member_count++] = member;
+  return group;
+}
+
+uint16_t policies_of(const api::SetGroup& group) {
+  uint16_t count = 0;
+  for (uint32_t i = 0; i < group.member_count; ++i)
+    count = std::max<uint16_t>(count, static_cast<uint16_t>(group.members[i].policy + 1));
+  return count;
+}
+
+// Adds the members of one of a route's ways, as far as they fit, and returns what was added. Selectors of
+// different ways have nothing to do with each other: where any way has some, the earlier way gets what its
+// selectors let through, and the later one the rest.
+std::span<const api::GroupMember> join(api::SetGroup& all, const api::SetGroup& way, uint32_t weight) {
+  if (way.member_count > 0 && way.preempt == 0) all.preempt = 0;
+  if (way.choice == api::MemberChoice::kByPolicy) all.choice = api::MemberChoice::kByPolicy;
+  const uint16_t first_policy = policies_of(all);
+  const uint32_t first = all.member_count;
+  for (uint32_t i = 0; i < way.member_count && all.member_count < api::kMaxGroupMembers; ++i) {
+    api::GroupMember& member = all.members[all.member_count++] = way.members[i];
+    member.weight = static_cast<uint16_t>(std::min<uint32_t>(member.weight * weight, UINT16_MAX));
+    member.policy = static_cast<uint16_t>(member.policy + first_policy);
+  }
+  return std::span(all.members).subspan(first, all.member_count - first);
 }
 
 class Compiler {
@@ -108,36 +140,30 @@ class Compiler {
     return bounded_name(fmt::format("vrf{}/{}", plan_.vrf_id, rest));
   }
 
-  uint32_t add_group(const std::string& name, const std::vector<api::GroupMember>& members) {
-    api::SetGroup message{};
+  uint32_t add_group(const std::string& name, api::SetGroup message) {
     message.group_id = ids_.groups.id_of(name);
     message.vrf_id = plan_.vrf_id;
     set_name(message.name, name);
-    for (const api::GroupMember& member : members)
-      message.members[message.member_count++] = member;
     if (out_.used_groups.insert(name).second) out_.objects.push_back(table_object(message));
     return message.group_id;
   }
 
   uint32_t simple_group(const std::string& name, api::MemberKind kind, uint32_t id) {
-    return add_group(vrf_name(name), {{kind, 1, 1, id}});
+    return add_group(vrf_name(name), group_of_one({kind, 1, 1, id}));
   }
 
   std::optional<uint32_t> group_of(const KernelRoute& route) {
     if (route.kind == KernelRouteKind::kDrop) return simple_group("drop", api::MemberKind::kDrop, 0);
     if (route.next_hops.size() == 1) return group_of(route.next_hops.front());
-    std::vector<api::GroupMember> members;
+    api::SetGroup all{};
+    all.preempt = 1;
     std::string name = "paths";
     for (const KernelNextHop& next : route.next_hops) {
-      for (api::GroupMember member : members_of(next)) {
-        if (members.size() == api::kMaxGroupMembers) break;
-        member.weight = static_cast<uint16_t>(std::min<uint32_t>(member.weight * next.weight, UINT16_MAX));
+      for (const api::GroupMember& member : join(all, members_of(next), next.weight))
         name += fmt::format("/{}:{}:{}", static_cast<int>(member.kind), member.id, member.weight);
-        members.push_back(member);
-      }
     }
-    if (members.empty()) return std::nullopt;
-    return add_group(vrf_name(name), members);
+    if (all.member_count == 0) return std::nullopt;
+    return add_group(vrf_name(name), all);
   }
 
   std::optional<uint32_t> group_of(const KernelNextHop& next) {
@@ -156,19 +182,18 @@ class Compiler {
                         gateway_neighbour(next.link, *next.via));
   }
 
-  std::vector<api::GroupMember> members_of(const KernelNextHop& next) {
+  // Its name and ids are of no meaning.
+  api::SetGroup members_of(const KernelNextHop& next) {
     if (next.link == tunnel_link_ && next.via) {
       const auto it = plan_.tunnel_next_hops.find(*next.via);
       if (it == plan_.tunnel_next_hops.end()) return {};
       const auto group = plan_.tunnel_groups.find(it->second);
-      if (group == plan_.tunnel_groups.end()) return {};
-      const auto& members = group->second.members;
-      return {members.begin(), members.begin() + group->second.member_count};
+      return group == plan_.tunnel_groups.end() ? api::SetGroup{} : group->second;
     }
     const auto port = ports_.find(next.link);
     if (port == ports_.end()) return {};
-    if (!next.via) return {{api::MemberKind::kConnected, 1, 1, plan_.lan_ports.at(port->second)}};
-    return {{api::MemberKind::kNeighbour, 1, 1, gateway_neighbour(next.link, *next.via)}};
+    if (!next.via) return group_of_one({api::MemberKind::kConnected, 1, 1, plan_.lan_ports.at(port->second)});
+    return group_of_one({api::MemberKind::kNeighbour, 1, 1, gateway_neighbour(next.link, *next.via)});
   }
 
   void add_route(const IpPrefix& prefix, uint32_t group_id) {

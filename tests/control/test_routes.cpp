@@ -148,6 +148,83 @@ TEST_F(RoutesTest, SeveralNextHopsBecomeOneGroupWithWeights) {
   EXPECT_EQ(found[1].weight, 3);
 }
 
+// Connections of the virtual network, each the next hop of a route by itself.
+class WaysTest : public RoutesTest {
+ protected:
+  KernelNextHop way(const std::string& name, std::vector<api::GroupMember> members, api::MemberChoice choice,
+                    uint8_t preempt, uint8_t weight) {
+    api::SetGroup group{};
+    group.group_id = ids_.groups.id_of(name);
+    group.choice = choice;
+    group.preempt = preempt;
+    for (const api::GroupMember& member : members)
+      group.members[group.member_count++] = member;
+    const IpAddress inside = inside_next_hop(IpVersion::kV4, group.group_id);
+    plan_.tunnel_next_hops[inside] = name;
+    plan_.tunnel_groups[name] = group;
+    return {kTunnels, inside, weight};
+  }
+  static api::GroupMember tunnel(uint32_t id, uint8_t rank, uint16_t policy = 0) {
+    return {.kind = api::MemberKind::kTunnel,
+            .up = 1,
+            .weight = 2,
+            .id = id,
+            .key = 100 + id,
+            .policy = policy,
+            .rank = rank};
+  }
+  api::SetGroup only_group(const std::string& prefix) {
+    for (const TableObject& object : tables_.objects) {
+      if (object.stage != Stage::kGroup) continue;
+      const auto group = message_cast<api::SetGroup>(object.message);
+      if (group.group_id == routes().at(prefix)) return group;
+    }
+    ADD_FAILURE() << "no group";
+    return {};
+  }
+};
+
+TEST_F(WaysTest, CarryTheirRanksKeysAndWeights) {
+  add_route("10.60.0.0/16",
+            {way("connection/x", {tunnel(1, 0), tunnel(2, 1)}, api::MemberChoice::kByFlow, 1, 1),
+             way("connection/y", {tunnel(3, 0)}, api::MemberChoice::kByFlow, 1, 3)});
+  compile();
+  const api::SetGroup group = only_group("10.60.0.0/16");
+  ASSERT_EQ(group.member_count, 3u);
+  EXPECT_EQ(group.choice, api::MemberChoice::kByFlow);
+  EXPECT_EQ(group.preempt, 1);
+  for (uint32_t i = 0; i < 3; ++i) {
+    const api::GroupMember& member = group.members[i];
+    EXPECT_EQ(member.id, i + 1);
+    EXPECT_EQ(member.key, 101 + i);
+    EXPECT_EQ(member.rank, i == 1 ? 1 : 0);
+    EXPECT_EQ(member.weight, i == 2 ? 6 : 2);
+  }
+}
+
+TEST_F(WaysTest, OneThatKeepsItsTrafficLetsNoneTakeOver) {
+  add_route("10.60.0.0/16", {way("connection/x", {tunnel(1, 0)}, api::MemberChoice::kByFlow, 1, 1),
+                             way("connection/y", {tunnel(2, 0)}, api::MemberChoice::kByFlow, 0, 1)});
+  compile();
+  EXPECT_EQ(only_group("10.60.0.0/16").preempt, 0);
+}
+
+TEST_F(WaysTest, SelectorsOfOneAreNotThoseOfAnother) {
+  add_route("10.60.0.0/16",
+            {way("connection/x", {tunnel(1, 0, 0), tunnel(2, 0, 1)}, api::MemberChoice::kByPolicy, 1, 1),
+             way("connection/y", {tunnel(3, 0, 0), tunnel(4, 0, 0)}, api::MemberChoice::kByFlow, 1, 1)});
+  compile();
+  const api::SetGroup group = only_group("10.60.0.0/16");
+  EXPECT_EQ(group.choice, api::MemberChoice::kByPolicy);
+  ASSERT_EQ(group.member_count, 4u);
+  EXPECT_NE(group.members[0].policy, group.members[1].policy);
+  for (const uint32_t of_y : {2u, 3u}) {
+    EXPECT_NE(group.members[of_y].policy, group.members[0].policy);
+    EXPECT_NE(group.members[of_y].policy, group.members[1].policy);
+  }
+  EXPECT_EQ(group.members[2].policy, group.members[3].policy);
+}
+
 TEST_F(RoutesTest, BlackholeIsADropGroup) {
   KernelRoute route;
   route.prefix = *parse_prefix("10.50.0.0/16");
