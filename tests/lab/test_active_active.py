@@ -142,18 +142,6 @@ def test_a_silent_path_without_probes(new_two_wans):
     assert any("does not answer" in text for text in lab.hq.event_texts(0, lab.tunnel("hq", A)))
 
 
-def test_the_last_of_four_tunnels_carries_everything(four):
-    wait_for_carriers(four, *four.tunnels(), timeout_s=60)
-    for last in four.tunnels():  # the one that was last before dies with two of those that were dead
-        four.silence(*(tunnel for tunnel in four.tunnels() if tunnel != last))
-        wait_for_carriers(four, last)
-        with Sight(four) as sight, Flows(four.host_hq, four.host_branch, flows=200) as flows:
-            time.sleep(1)
-        assert flows.lost() == {}, flows.summary()
-        assert {tunnel for _, tunnel, _, _ in sight.packets()} == {last}
-    four.silence()
-
-
 def test_a_link_that_goes_down(four):
     wait_for_carriers(four, *four.tunnels(), timeout_s=120)
     heard = four.hq.last_event()
@@ -166,4 +154,16 @@ def test_a_link_that_goes_down(four):
     assert carrying(four) <= {("a", "a"), ("a", "b")}
     for branch in ("a", "b"):
         texts = four.hq.event_texts(heard, four.tunnel("hq", ("b", branch)))
-        assert "the link of port wan1 is down" in texts[0], texts
+        assert any("the link of port wan1 is down" in text for text in texts), texts
+
+
+def test_the_last_of_four_tunnels_carries_everything(four):
+    wait_for_carriers(four, *four.tunnels(), timeout_s=60)
+    for last in four.tunnels():  # the one that was last before dies with two of those that were dead
+        four.silence(*(tunnel for tunnel in four.tunnels() if tunnel != last))
+        wait_for_carriers(four, last)
+        with Sight(four) as sight, Flows(four.host_hq, four.host_branch, flows=200) as flows:
+            time.sleep(1)
+        assert flows.lost() == {}, flows.summary()
+        assert {tunnel for _, tunnel, _, _ in sight.packets()} == {last}
+    four.silence()
