@@ -79,6 +79,7 @@ void Charon::kill() {
 
 void Charon::signal(int number) {
   ::kill(pid_, number);
+  if (number == SIGSTOP) waitpid(pid_, nullptr, WUNTRACED);  // until the last of its threads stands still
 }
 
 bool Charon::is_running() {
