@@ -77,6 +77,15 @@ class Flows:
     def reordered(self):
         return self.asked["reordered"] + self.answered["reordered"]
 
+    def reordered_flows(self):
+        """Those of which an answer overtook an earlier packet's."""
+        found = set()
+        for flow, packets in self.packets.items():
+            times = [packet.answered_s for packet in sorted(packets) if packet.answered_s is not None]
+            if any(later < earlier for earlier, later in zip(times, times[1:])):
+                found.add(flow)
+        return found
+
     def duplicates(self):
         return self.asked["duplicates"] + self.answered["duplicates"]
 
