@@ -115,6 +115,8 @@ class Daemon {
   void on_health(const api::HealthChanged& event);
   void on_group(const api::GroupChanged& event);
   void learn_carrying(const api::SetGroup& group);
+  // Of a connection, by the names of its IKE connections.
+  [[nodiscard]] std::set<std::string> carrying_tunnels(const std::string& connection) const;
   // Tunnels of the dataplane that carry traffic of their connection.
   [[nodiscard]] std::set<uint32_t> carriers() const;
   [[nodiscard]] bool is_among(const TunnelPlan& plan, const std::set<uint32_t>& tunnels) const;

@@ -12,13 +12,6 @@ namespace {
 
 constexpr std::string_view kConnectionGroup = "connection/";
 
-std::set<std::string> names_of(const std::set<uint32_t>& tunnels, const Ids& ids) {
-  std::set<std::string> names;
-  for (const uint32_t tunnel : tunnels)
-    names.insert(ids.tunnels.name_of(tunnel));
-  return names;
-}
-
 std::set<uint32_t> those_of(uint64_t carrying, const std::vector<uint32_t>& members) {
   std::set<uint32_t> tunnels;
   for (size_t i = 0; i < members.size(); ++i) {
@@ -86,14 +79,29 @@ void Daemon::on_health(const api::HealthChanged& event) {
 }
 
 void Daemon::on_group(const api::GroupChanged& event) {
-  const std::string name = ids_.groups.name_of(event.group_id);
   const auto members = members_.find(event.group_id);
-  if (members == members_.end()) return;
-  const std::set<uint32_t> now = those_of(event.carrying, members->second);
-  const std::set<uint32_t> before = std::exchange(carrying_[event.group_id], now);
-  if (now == before || !name.starts_with(kConnectionGroup)) return;
-  events_.add("connection", name.substr(kConnectionGroup.size()),
-              carriers_changed(names_of(before, ids_), names_of(now, ids_)));
+  if (members == members_.end() || members->second.empty()) return;
+  const TunnelPlan* plan = tunnel_of_child(ids_.tunnels.name_of(members->second.front()));
+  const std::set<std::string> before =
+      plan == nullptr ? std::set<std::string>() : carrying_tunnels(plan->connection);
+  carrying_[event.group_id] = those_of(event.carrying, members->second);
+  if (plan == nullptr) return;
+  const std::set<std::string> now = carrying_tunnels(plan->connection);
+  if (now != before) events_.add("connection", plan->connection, carriers_changed(before, now));
+}
+
+std::set<std::string> Daemon::carrying_tunnels(const std::string& connection) const {
+  std::set<std::string> names;
+  for (const ChildGroup& group : child_groups(gateway_, gateway_.connections.at(connection))) {
+    const auto id = ids_.groups.find(group.name);
+    const auto found = id ? carrying_.find(*id) : carrying_.end();
+    if (found == carrying_.end()) continue;
+    for (const uint32_t tunnel : found->second) {
+      const TunnelPlan* plan = tunnel_of_child(ids_.tunnels.name_of(tunnel));
+      if (plan != nullptr) names.insert(plan->name);
+    }
+  }
+  return names;
 }
 
 std::set<uint32_t> Daemon::carriers() const {

@@ -40,8 +40,10 @@ void Daemon::plan_tunnels() {
   plans_ = all_tunnels(gateway_);
   tunnel_of_child_.clear();
   for (const auto& [name, plan] : plans_) {
-    for (const ChildPlan& child : plan.children)
+    for (const ChildPlan& child : plan.children) {
       tunnel_of_child_[child.name] = name;
+      tunnel_of_child_[bounded_name(child.name)] = name;  // in the dataplane
+    }
   }
   std::erase_if(tunnels_, [this](const auto& entry) { return !plans_.contains(entry.first); });
   for (const auto& [name, plan] : plans_) {

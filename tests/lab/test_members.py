@@ -75,7 +75,11 @@ def test_exact_selectors_spread_and_fail_over_as_well(new_two_wans):
     connection_of(lab.branch)["probe"] = PROBE | {"a": lab.lans["hq"][0].gateway}
     lab.up()
     wait_for_carriers(lab, A, B)
+    heard = lab.hq.last_event()
     case = twice_if_void(lambda: Failover(lab, [A], 2, lambda _: wait_for_carriers(lab, A, B)))
+    assert lab.hq.event_texts(heard, "prod-branch")[-2:] == [
+        "its traffic goes over prod-branch-b-1, no longer over prod-branch-a-1",
+        "its traffic goes over prod-branch-a-1, prod-branch-b-1"]
     before = case.tunnels_of_flows(before_s=case.silent_at)
     assert 450 <= sum(used == {A} for used in before.values()) <= 550
     case.assert_only_the_silent_tunnels_flows_paused(1.0)
