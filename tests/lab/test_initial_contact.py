@@ -125,17 +125,29 @@ def site():
         labs[0].close()
 
 
+def hold(lab, name, packets):
+    """At the router, until the table is deleted."""
+    lab.wan.nft(f"table ip hold_{name} {{\n chain f {{\n  type filter hook forward priority 0;\n  {packets} drop\n }}\n}}\n")
+
+
+def release(lab, name):
+    lab.wan.run("nft", "delete", "table", "ip", f"hold_{name}")
+
+
 def initiate_both_at_once(lab, peer):
-    """Nothing gets through until both have begun, so neither knows of the other's IKE SA and each sends INITIAL_CONTACT."""
-    lab.wan.nft("table ip hold {\n chain f {\n  type filter hook forward priority 0; policy drop;\n }\n}\n")
+    """No IKE_AUTH gets through until both were sent, so neither knows of the other's IKE SA and each has INITIAL_CONTACT. Then
+    they come one after the other: of two that are taken at once, neither is there yet for the other to end."""
+    for name, (address, _, _) in ENDS.items():
+        hold(lab, name, f"ip daddr {address} udp dport 4500")
     threads = [threading.Thread(target=peer.initiate, args=(name,)) for name in ENDS]
     for thread in threads:
         thread.start()
-    time.sleep(0.5)
-    lab.wan.run("nft", "delete", "table", "ip", "hold")
+    wait_for("INITIAL_CONTACT for both", lambda: peer.log().count("N(INIT_CONTACT)") == 2, 15)
+    release(lab, "a")
+    wait_for("the first tunnel", lambda: "prod-branch-a-1" in tunnels_up(lab.hq), 15)
+    release(lab, "b")
     for thread in threads:
         thread.join()
-    assert peer.log().count("N(INIT_CONTACT)") == 2, "the peer didn't behave as this test is about"
 
 
 def tunnels_up(gateway):
@@ -170,8 +182,12 @@ def test_a_peer_that_replaces_by_identity_keeps_an_identity_for_each_public_addr
 
 def test_a_peer_that_replaces_by_identity_ends_a_tunnel_of_the_same_one(site):
     lab = site("hq.example", initiate=True)
+    hold(lab, "b", f"ip saddr {ENDS['b'][0]}")
     with StockCharon(lab, lab.peer, lab.secret, {"a": "hq.example", "b": "hq.example"}, "unique = replace") as peer:
-        wait_for("the peer to replace a tunnel", lambda: DUPLICATE in peer.log(), 20)
+        # One after the other: of two that come at once, the peer sees neither in the other's way.
+        wait_for("the first tunnel", lambda: tunnels_up(lab.hq) == ["prod-branch-a-1"], 40)
+        release(lab, "b")
+        wait_for("the peer to replace a tunnel", lambda: DUPLICATE in peer.log(), 40)
         wait_for("hq to lose it", lambda: len(tunnels_up(lab.hq)) < 2, 10)
 
 
