@@ -371,6 +371,8 @@ void ReceivePlayer::check_public(const Bytes& frame) {
 void ReceivePlayer::settle() {
   run(0, 0);
   change(Change::kBuffers, 0);
+  for (uint32_t burst = 0; burst <= kReceivedPackets / kBurst; ++burst)  // what waits in the ports' queues
+    run_workers(0);
   for (int i = 0; i < 4; ++i) {
     now_ns_ += 4'000'000'000;
     for (int times = 0; times < 4 || rte_ring_count(world_.gateway().rings->exceptions(0)) > 0 ||
