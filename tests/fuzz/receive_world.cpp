@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/fuzz/receive_world.h"
+#include "dataplane/path/probe_packets.h"
 
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -211,6 +212,7 @@ void ReceiveWorld::add_networks() {
   add_network(kNoSuchNeighbour, kNeighbourless);
   add_network(kSilentNeighbour, kToSilent);
   add_network(1, kToConnected);
+  gateway_.add_route(kVrf, kProbePrefix, kProbePrefixLength, kProbeGroup);
   gateway_.add_route(kVrf, kLanA | 1, 32, kToLocal);
   gateway_.add_route(kVrf, kHostA, 32, kToHost);
   gateway_.add_route(kVrf, ip6(1, 1), 128, kToLocal);

@@ -2,6 +2,7 @@
 // Seeds of fuzz_receive with IPv4 outside and inside.
 #include <functional>
 
+#include "dataplane/path/probe_packets.h"
 #include "tests/fuzz/receive_script.h"
 #include "tests/fuzz/receive_world.h"
 #include "tests/fuzz/seeds.h"
@@ -197,6 +198,13 @@ void add_outer(List& list) {
   list.add("frame-unknown-type-lan", frame(2, 0x88cc, Bytes(40)), kRawFrame | kFromLan);
   list.add("frame-to-many", to_us(50, Bytes(60, 1)), kToMany);
   list.add("frame-to-many-lan", outgoing(2), kToMany | kFromLan);
+  list.add("outer-bad-checksum", changed(udp_to_us(4500, Bytes(60, 1)), 10, 1));
+  const Bytes to_probes = ipv4_of_size(60, {kProbeSource, kProbeTarget});
+  list.add("probe-address-from-the-lan", to_probes, kFromLan);
+  list.add("probe-address-too-often", [&](Script& script) {
+    for (uint16_t sequence = 200; sequence < 250; ++sequence)
+      script.sealed(kGcm, to_probes, {.sequence = sequence});
+  });
   list.add("udp-short", to_us(17, Bytes(4)));
   list.add("udp-other-port", udp_to_us(4501, Bytes(60, 1)));
   list.add("udp-length-zero", changed(udp_to_us(4500, Bytes(60, 1)), 24, 0));
