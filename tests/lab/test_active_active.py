@@ -2,6 +2,7 @@
 """Active-active: two and four tunnels carry traffic at once, and the death of a path touches its own flows alone, and not for long."""
 
 import contextlib
+import json
 import time
 
 import pytest
@@ -167,3 +168,20 @@ def test_the_last_of_four_tunnels_carries_everything(four):
         assert flows.lost() == {}, flows.summary()
         assert {tunnel for _, tunnel, _, _ in sight.packets()} == {last}
     four.silence()
+
+
+def test_why_tells_of_lost_probes(lab):
+    wait_for_carriers(lab, A, B)
+    lab.silence(A)
+    try:
+        def explanations():
+            answer = json.loads(lab.hq.cli("why", "prod-branch", "--json", check=False).stdout)
+            return {tunnel["tunnel"]: (tunnel["cause"], tunnel["why"]) for tunnel in answer["tunnels"]}
+        wait_for("why to tell", lambda: explanations()[lab.tunnel("hq", A)][0] == "health", 5)
+        assert "its probes are not answered" in explanations()[lab.tunnel("hq", A)][1]
+        assert explanations()[lab.tunnel("hq", B)][0] == "none"
+        assert lab.hq.cli("why", "prod-branch", check=False).returncode == 1
+    finally:
+        lab.silence()
+    wait_for_carriers(lab, A, B)
+    assert lab.hq.cli("why", "prod-branch").returncode == 0
