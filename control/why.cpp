@@ -238,8 +238,10 @@ Explanation explain(const TunnelFacts& facts) {
     return way ? *way : found(facts);
   }
   if (!facts.health_reason.empty()) {
-    return {Cause::kHealth, "is up but carries nothing: " + facts.health_reason,
-            "it carries traffic again by itself when the path is good; see: sallyport show events"};
+    return {Cause::kHealth,
+            fmt::format("is up but not healthy, so it carries traffic only where no other tunnel can: {}",
+                        facts.health_reason),
+            "it is healthy again by itself once the path is good; see: sallyport show events"};
   }
   if (!facts.missing_children.empty()) {
     Explanation about = found(facts);

@@ -44,6 +44,7 @@ void Liveness::set_tunnel(const api::SetTunnel& message, uint64_t now_ns) {
   }
   if (!is_own_path(id)) return;
   Path& path = paths_.at(id);
+  path.name = message.name;
   path.health.set_hold(message.hold_ms);
   if (message.suspect != 0 ? path.health.raise(Fault::kSuspect, now_ns)
                            : path.health.clear(Fault::kSuspect, now_ns))
@@ -125,7 +126,7 @@ void Liveness::announce(uint32_t path_id, const Path& path, uint64_t now_ns) {
   if (cause == api::HealthCause::kProbe) event.after_ms = elapsed_ms(path.answered_ns, now_ns);
   if (cause == api::HealthCause::kHealthy)
     event.after_ms = elapsed_ms(path.health.unhealthy_since_ns(), now_ns);
-  spdlog::info("tunnel {} is {}", path_id, to_text(cause));
+  spdlog::info("tunnel {} is {}", text_of(path.name), to_text(cause));
   context_.send_event(std::as_bytes(std::span(&event, 1)));
   changed_(path.tunnels);
 }

@@ -49,6 +49,7 @@ class Liveness {
   struct Path {
     Health health;
     std::vector<uint32_t> tunnels;
+    api::Name name{};          // of the tunnel that is its own path
     uint64_t answered_ns = 0;  // as fail_probe said
   };
 

@@ -132,7 +132,8 @@ TEST(Why, ATunnelThatIsUp) {
   f.reason.hear(alert(SP_ALERT_TS_MISMATCH));
   expect(f, Cause::kSelectors, {"CHILD_SA prod-branch-a-1.2: peer 192.0.2.17 refused our traffic selectors"});
   f.health_reason = "its probes are not answered";
-  expect(f, Cause::kHealth, {"is up but carries nothing: its probes are not answered"});
+  expect(f, Cause::kHealth,
+         {"is up but not healthy", "only where no other tunnel can: its probes are not answered"});
   f.dataplane_error = "gone";
   expect(f, Cause::kDataplane, {"carries nothing"});
 }
