@@ -19,7 +19,7 @@ class EspInboundTest : public EspTest {
     const api::InboundRow& row = inbound_row_;
     return {row.right_edge, row.packets, row.bytes, row.last_use_ns, row.icv_failed, row.replayed};
   }
-  const OracleSa sa_;
+  const OracleSa sa_{};
   const Bytes inner_ = ipv4_of_size(100);
 };
 

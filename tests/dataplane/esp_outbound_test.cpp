@@ -10,7 +10,7 @@ using api::DropReason;
 
 class EspOutboundTest : public EspTest {
  protected:
-  const OracleSa sa_;
+  const OracleSa sa_{};
 };
 
 TEST_F(EspOutboundTest, DfAndDscpPolicies) {

@@ -2,6 +2,8 @@
 // Installing SAs, sequence numbers and their reservation, lifetimes, the SA table, outer headers.
 #include "dataplane/sa/sa.h"
 
+#include <rte_cpuflags.h>
+
 #include "dataplane/sa/sa_table.h"
 #include "tests/dataplane/esp_fixture.h"
 #include "tests/dataplane/ipv6_packets.h"
@@ -242,7 +244,7 @@ TEST_F(SaTest, TableComparesTheWholeSpi) {
 }
 
 TEST_F(SaTest, TheFastestCodeForTheCpuIsChosen) {
-  if (!__builtin_cpu_supports("vaes") || !__builtin_cpu_supports("avx512vl"))
+  if (rte_cpu_get_flag_enabled(RTE_CPUFLAG_VAES) != 1 || rte_cpu_get_flag_enabled(RTE_CPUFLAG_AVX512VL) != 1)
     GTEST_SKIP() << "a CPU without VAES";
   EXPECT_EQ(engine_->implementation(), "VAES-AVX512");
 }

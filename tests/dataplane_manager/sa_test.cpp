@@ -198,6 +198,9 @@ TEST_F(SaTest, AreDeletedUnderTraffic) {
   for (int i = 0; i < 200; ++i)
     ASSERT_TRUE(lan_.receive_kind(0x0800, 17, kWaitMs)) << "lost packet " << i;
   EXPECT_FALSE(arrives(2, kSilenceMs));
+  const auto refused = client_.wait_event<api::PacketAudited>(api::Type::kPacketAudited, kWaitMs);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->cause, api::AuditCause::kUnknownSpi);
   EXPECT_EQ(delete_sa(api::Direction::kInbound, kSlot, kInboundSpi).error, api::Error::kNotFound);
   EXPECT_EQ(client_.dump<api::SetTunnel>(api::Type::kSetTunnel).at(0).outbound_slot, api::kNone);
   install_pair();  // the rows were cleared: a new life from the start

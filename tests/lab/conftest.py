@@ -2,7 +2,6 @@
 """Fixtures: labs that are always torn down, with their logs kept under build/lab-logs for a test that failed."""
 
 import os
-import shutil
 import signal
 import sys
 from pathlib import Path
@@ -22,11 +21,8 @@ def pytest_configure(config):
     if os.geteuid() != 0:
         raise pytest.UsageError("the lab needs root: it makes network namespaces")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every lab is torn down
+    config.addinivalue_line("markers", "timed: measures time or rates, and has the machine for itself")
     sweep()
-
-
-def pytest_sessionstart(session):
-    shutil.rmtree(LOGS, ignore_errors=True)
 
 
 def labs_of(request, kind):

@@ -13,6 +13,8 @@ from kit.flows import Flows
 from kit.paths import Sight, TwoWans
 from kit.shell import wait_for
 
+pytestmark = pytest.mark.timed
+
 A, B = ("a", "a"), ("b", "a")
 
 

@@ -11,6 +11,8 @@ from kit.capture import ARP, ESP, IKE, Capture, count_kinds, repeated_ivs
 from kit.shell import wait_for
 from kit.traffic import Traffic
 
+pytestmark = pytest.mark.timed
+
 
 @pytest.fixture(scope="module")
 def lab(up_lab):

@@ -11,6 +11,8 @@ from kit.lab import SiteToSite
 from kit.shell import wait_for
 from kit.traffic import Traffic
 
+pytestmark = pytest.mark.timed
+
 FLOOD_PPS, FLOOD_SECONDS = 10_000, 5
 NARROW_MTU = 1400
 LARGE_BYTES, SMALL_BYTES = 1380, 200  # of UDP payload: ESP beyond the narrow link's MTU, and below

@@ -253,11 +253,11 @@ TEST_F(FeedReaderTest, NamesTheSaInEveryAnswer) {
   const FeedSaId sa{0xabc00005, 5, true};
   reader_->send_sa_ack(sa, SaAnswer::kRefused);
   const auto ack = hear_as<sp_feed_sa_ack>(SP_FEED_SA_ACK);
-  EXPECT_EQ(FeedSaId(ack.spi, ack.slot, ack.inbound == 1), sa);
+  EXPECT_EQ((FeedSaId{ack.spi, ack.slot, ack.inbound == 1}), sa);
   EXPECT_EQ(ack.refused, 1);
   reader_->send_expire(sa, Expiry::kHard);
   const auto expire = hear_as<sp_feed_expire>(SP_FEED_EXPIRE);
-  EXPECT_EQ(FeedSaId(expire.spi, expire.slot, expire.inbound == 1), sa);
+  EXPECT_EQ((FeedSaId{expire.spi, expire.slot, expire.inbound == 1}), sa);
   EXPECT_EQ(expire.hard, 1);
   reader_->send_mapping(sa.spi, ipv4(7, 61000));
   const auto mapping = hear_as<sp_feed_mapping>(SP_FEED_MAPPING);
