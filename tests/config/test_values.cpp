@@ -116,5 +116,27 @@ TEST(Proposals, BadOnesAreRefused) {
   }
 }
 
+// RFC 8247 sections 2.1 to 2.4, RFC 8221 sections 5 and 6: each alone in a proposal that is good but for it.
+TEST(Proposals, EachWeakAlgorithmIsRefused) {
+  const auto expect_refused = [](const std::string& word, const std::string& before,
+                                 const std::string& after) {
+    const std::string start = "'" + word + "' is refused: ";
+    for (const auto check : {check_ike_proposal, check_esp_proposal}) {
+      const auto problem = check(before + word + after);
+      ASSERT_TRUE(problem) << word;
+      EXPECT_EQ(problem->message.substr(0, start.size()), start);
+    }
+  };
+  for (const char* cipher :
+       {"des", "des_iv64", "3des", "blowfish", "blowfish128", "blowfish192", "blowfish256", "cast128"})
+    expect_refused(cipher, "", "-sha256-modp2048");
+  for (const char* integrity : {"md5", "md5_128", "sha256_96"})
+    expect_refused(integrity, "aes128-", "-modp2048");
+  for (const char* group : {"modp768", "modp1024", "modp1024s160", "modp1536", "modp2048s224", "modp2048s256",
+                            "ecp192", "ecp192bp", "modpnone", "ecpnone", "modpnull"})
+    expect_refused(group, "aes128-sha256-", "");
+  expect_refused("prfmd5", "aes128-sha256-", "-modp2048");
+}
+
 }  // namespace
 }  // namespace sallyport::control
