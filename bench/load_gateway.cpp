@@ -16,7 +16,7 @@ using namespace sallyport::bench;
 struct Arguments {
   std::string socket;
   StaticGateway gateway;
-  uint32_t sas = 1;
+  uint32_t sas = 1, hosts = 1;
 };
 
 Arguments parse(int argc, char** argv) {
@@ -39,6 +39,9 @@ Arguments parse(int argc, char** argv) {
       ->check(CLI::IsMember(suites))
       ->capture_default_str();
   app.add_option("--replay-window", arguments.gateway.replay_window, "Packets; 0: no replay check")
+      ->capture_default_str();
+  app.add_option("--hosts", arguments.hosts, "Behind the only site's peer, one after the other")
+      ->check(CLI::Range(1u, kMaxSites))
       ->capture_default_str();
   app.add_flag("--esn", arguments.gateway.esn, "Extended sequence numbers");
   try {
@@ -69,8 +72,10 @@ void load(const Arguments& arguments) {
     throw ApiError("the dataplane has " + std::to_string(client.hello().slots) +
                    " slots, the first of which " + "stays unused; start it with --slots " +
                    std::to_string(arguments.sas + 1) + " or more");
+  if (arguments.hosts > 1 && arguments.sas > 1) throw ApiError("--hosts goes with --sas 1");
   install_ports(client, arguments.gateway);
   const double sites_s = seconds_of([&] { install_sites(client, 0, arguments.sas); });
+  if (arguments.hosts > 1) install_prefix(client);
   const double sas_s = seconds_of([&] { install_sas(client, arguments.gateway, 0, arguments.sas); });
   std::map<uint32_t, std::string> macs;
   for (const auto& port : client.dump<api::SetPort>(api::Type::kSetPort))

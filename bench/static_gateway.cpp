@@ -97,6 +97,11 @@ void install_sites(ApiClient& client, uint32_t first, uint32_t count) {
   client.finish();
 }
 
+void install_prefix(ApiClient& client) {
+  set_route(client, kVrf, kFirstSiteAddress, kSitesPrefixBits, site_ids(0).group);
+  client.finish();
+}
+
 void install_sas(ApiClient& client, const StaticGateway& gateway, uint32_t first, uint32_t count) {
   for (uint32_t site = first; site < first + count; ++site) {
     client.submit(inbound_sa(gateway, first_pair(site)));

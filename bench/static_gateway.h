@@ -34,7 +34,7 @@ struct StaticGateway {
   uint8_t esn = 0;
 };
 
-inline constexpr uint32_t kMaxSites = 131072;  // addresses of 198.18.0.0/15
+inline constexpr uint32_t kMaxSites = 131072, kSitesPrefixBits = 15;  // addresses of 198.18.0.0/15
 inline constexpr uint32_t kWanPort = 0, kLanPort = 1, kVrf = 1;
 inline constexpr uint32_t kPeerNeighbour = 1, kHostNeighbour = 2, kHostGroup = 0;
 inline constexpr uint32_t kWanAddress = 0xc0000201, kPeerAddress = 0xc0000202;       // 192.0.2.1, .2
@@ -72,6 +72,8 @@ api::SetOutboundSa outbound_sa(const StaticGateway& gateway, const SaPair& pair)
 void install_ports(ApiClient& client, const StaticGateway& gateway);
 // Tunnels, groups and routes of the sites `first` to `first + count - 1`.
 void install_sites(ApiClient& client, uint32_t first, uint32_t count);
+// The addresses of all others lead to the first site, too.
+void install_prefix(ApiClient& client);
 // Their SAs. What these return by is answered: everything is installed.
 void install_sas(ApiClient& client, const StaticGateway& gateway, uint32_t first, uint32_t count);
 void delete_sas(ApiClient& client, uint32_t first, uint32_t count);

@@ -2,7 +2,7 @@
 """Makes the packets that both gateways receive, as a pcap file that net_pcap repeats for ever.
 
 A size is the length of the inner IP packet: it is what the cipher sees but for the trailer, the same in both directions,
-and what bench_esp calls a size. Every SA occurs equally often, in random order; the order is the same in every run.
+and what bench_esp calls a size. Every SA occurs equally often, or every host behind the only one, in random order; the order is the same in every run.
 Inbound packets are encrypted here with python3-cryptography."""
 import hashlib
 import hmac
@@ -65,18 +65,18 @@ def seal(inner, cipher, sa, sequence):
 
 
 def plan(row):
-    """[(SA, inner bytes)] in the order of the feed."""
+    """[(SA or host, inner bytes)] in the order of the feed."""
     chance = random.Random(SEED)
-    sas = [i % row.sas for i in range(row.packets)]
-    chance.shuffle(sas)
+    sites = [i % max(row.sas, row.hosts) for i in range(row.packets)]
+    chance.shuffle(sites)
     if row.size != "imix":
-        return [(sa, row.size) for sa in sas]
+        return [(site, row.size) for site in sites]
     mix = [size for count, size in scene.IMIX for _ in range(count)]
     sizes = []
     while len(sizes) < row.packets:
         chance.shuffle(mix)
         sizes += mix
-    return list(zip(sas, sizes))
+    return list(zip(sites, sizes))
 
 
 def packets_for(sas, size):
@@ -89,13 +89,14 @@ def frames(row):
     """The Ethernet frames, one after the other."""
     ethernet = scene.FEED_PORT_MAC + scene.FEED_SOURCE_MAC + struct.pack(">H", IPV4)
     sequences = [0] * row.sas
-    for sa, size in plan(row):
-        remote = scene.remote_address(sa)
+    for site, size in plan(row):
+        remote = scene.remote_address(site)
         if row.direction == "out":
-            yield ethernet + udp_packet(scene.LAN_HOST, remote, size, sa)
+            yield ethernet + udp_packet(scene.LAN_HOST, remote, size, site)
             continue
+        sa = site if row.hosts == 1 else 0
         sequences[sa] += 1
-        inner = udp_packet(remote, scene.LAN_HOST, size, sa)
+        inner = udp_packet(remote, scene.LAN_HOST, size, site)
         yield ethernet + seal(inner, row.cipher, sa, sequences[sa])
 
 

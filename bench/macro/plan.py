@@ -17,10 +17,11 @@ def compared_rows(directions, ciphers, sizes, sas):
             for cipher in ciphers for size in sizes for direction in directions]
 
 
-def many_sas_pairs(directions, ciphers, sizes, sas):
-    """[(one SA, many SAs)] for us alone. Both have a feed of the same length, because a longer feed costs more by itself:
-    its packets come from farther away."""
-    return [(Row(direction, cipher, size, 1, feed.packets_for(count, size)),
-             Row(direction, cipher, size, count, feed.packets_for(count, size)))
+def many_sas_triples(directions, ciphers, sizes, sas):
+    """[(one SA, one SA with that many hosts behind its peer, many SAs)] for us alone. All have a feed of the same length,
+    because a longer feed costs more by itself: its packets come from farther away. The hosts are there because packets that
+    go to one destination cost less than others, whoever's SA they take."""
+    return [tuple(Row(direction, cipher, size, its_sas, feed.packets_for(count, size), hosts)
+                  for its_sas, hosts in ((1, 1), (1, count), (count, 1)))
             for count in sas if count > secgw.MAX_SAS
             for cipher in ciphers for size in sizes if size in MANY_SAS_SIZES for direction in directions]

@@ -102,7 +102,8 @@ class Gateway:
         if self._row.direction == "in":
             lan, wan = wan, lan
         command = [self._build / "bench" / "load_gateway", "--socket", self._run_dir / "dataplane.sock", "--lan-device", lan,
-                   "--wan-device", wan, "--sas", str(self._row.sas), "--cipher", self._row.cipher, "--replay-window", "0"]
+                   "--wan-device", wan, "--sas", str(self._row.sas), "--cipher", self._row.cipher, "--replay-window", "0",
+                   "--hosts", str(self._row.hosts)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode != 0:
             self.process.check_alive()

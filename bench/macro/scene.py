@@ -38,16 +38,19 @@ GCM = ("aes128gcm16", "aes256gcm16")
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One line of the table. `size`: bytes of the inner IP packet, or "imix". `packets`: length of the feed."""
+    """One line of the table. `size`: bytes of the inner IP packet, or "imix". `packets`: length of the feed. `hosts`: behind
+    the peer of each SA; several only where there is one SA."""
     direction: str  # "out": LAN to WAN, encrypted here; "in": WAN to LAN, decrypted here
     cipher: str
     size: object
     sas: int
     packets: int
+    hosts: int = 1
 
     @property
     def name(self):
-        return f"{self.direction:3} {CIPHERS[self.cipher].name} {self.size:>4} {self.sas:>6} SAs"
+        hosts = f", {self.hosts} hosts" if self.hosts > 1 else ""
+        return f"{self.direction:3} {CIPHERS[self.cipher].name} {self.size:>4} {self.sas:>6} SAs{hosts}"
 
     def sizes(self):
         """(share, inner bytes) of the packets, shares summing up to one."""
@@ -57,9 +60,9 @@ class Row:
         return tuple((count / total, size) for count, size in IMIX)
 
 
-def remote_address(sa):
-    """The inner address behind SA number `sa`, counted from 0."""
-    return REMOTE_BASE + sa
+def remote_address(site):
+    """The inner address of the one host behind SA number `site`, counted from 0; or of that host where one SA leads to all."""
+    return REMOTE_BASE + site
 
 
 def spi(sa):

@@ -108,9 +108,20 @@ def test_the_peers_sa_cache_holds_all(sas, cache):
 def test_many_sas_are_ours_alone_with_feeds_of_one_length():
     choice = (plan.DIRECTIONS, plan.CIPHERS, plan.SIZES, plan.SAS)
     assert {row.sas for row in plan.compared_rows(*choice)} == {1, 100, 1000}
-    pairs = plan.many_sas_pairs(*choice)
-    assert {many.sas for _, many in pairs} == {10000, 100000}
-    assert all(one.sas == 1 and one.packets == many.packets == many.sas for one, many in pairs)
+    triples = plan.many_sas_triples(*choice)
+    assert {many.sas for _, _, many in triples} == {10000, 100000}
+    for one, hosts, many in triples:
+        assert one.sas == hosts.sas == 1 and one.packets == hosts.packets == many.packets == many.sas
+        assert (one.hosts, hosts.hosts, many.hosts) == (1, many.sas, 1)
+
+
+def test_hosts_behind_one_sa_come_in_the_order_of_many_sas():
+    hosts, many = (scene.Row("out", "aes128gcm16", 64, sas, 3000, count) for sas, count in ((1, 3000), (3000, 1)))
+    assert feed.plan(hosts) == feed.plan(many)
+    assert list(feed.frames(hosts)) == list(feed.frames(many))
+    sealed = list(feed.frames(scene.Row("in", "aes128gcm16", 64, 1, 20, 20)))
+    assert {frame[34:38] for frame in sealed} == {scene.spi(0).to_bytes(4, "big")}
+    assert [int.from_bytes(frame[38:42], "big") for frame in sealed] == list(range(1, 21))
 
 
 def counters(before, received, transmitted, drops=0):
@@ -196,9 +207,12 @@ def test_pkg_config_finds_archives_and_no_shared_dpdk():
 
 def test_reports_name_rows_without_a_figure():
     results = [result(), result("it drops\nfor a reason")]
-    table = report.text(["heading"], results, [(result(), result())])
+    many = [result(), result(), result()]
+    many[0].cycles[sallyport.NAME], many[1].cycles[sallyport.NAME] = [100, 99, 101], [128, 128, 128]
+    table = report.text(["heading"], results, [many, (result(), result("it starves"), result())])
     assert "1.60  1.71  1.55 holds" in table and "no figure: it drops" in table
-    assert len(report.csv_text(results, []).splitlines()) == 1 + 2 * 12
+    assert "1.50   1.17   1.25 short" in table and "no figure: it starves" in table
+    assert len(report.csv_text(results, [many]).splitlines()) == 1 + 5 * 12
     assert plot.svg(results).count("1.60x") == 1
 
 
