@@ -15,7 +15,13 @@ inline bool is_private_linear(const rte_mbuf* packet) {
   static_assert(offsetof(rte_mbuf, nb_segs) == offsetof(rte_mbuf, refcnt) + sizeof(uint16_t));
   uint32_t count_and_segments;
   std::memcpy(&count_and_segments, &packet->refcnt, sizeof count_and_segments);
-  return count_and_segments == 0x0001'0001 && RTE_MBUF_DIRECT(packet);
+  // The two flags that make it another's data are in the highest byte: a test of that byte needs no 64-bit
+  // mask.
+  constexpr uint64_t kNotDirect = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+  constexpr auto kNotDirectHigh = static_cast<uint8_t>(kNotDirect >> 56);
+  static_assert(uint64_t{kNotDirectHigh} << 56 == kNotDirect && RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN);
+  const uint8_t high_flags = reinterpret_cast<const uint8_t*>(&packet->ol_flags)[7];
+  return count_and_segments == 0x0001'0001 && (high_flags & kNotDirectHigh) == 0;
 }
 
 // A packet with the same bytes that is_private_linear, from the same pool; the one given is freed. Its

@@ -74,31 +74,39 @@ inline uint16_t fold_checksum(uint64_t sum) {
   return static_cast<uint16_t>(sum + (sum >> 16));
 }
 
+// Whether a one's complement sum that is not 0, in larger words, folds to 0xffff: whether 0xffff divides it.
+// Multiplied by that number's inverse, the multiples alone become small.
+inline bool folds_to_ones(uint64_t sum) {
+  constexpr uint64_t kInverse = 0xfffe'fffe'fffe'ffff, kLargest = UINT64_MAX / 0xffff;
+  static_assert(kInverse * 0xffff == 1);
+  return sum * kInverse <= kLargest;
+}
+
 // For a header without options.
 inline bool plain_ipv4_checksum_valid(const rte_ipv4_hdr& header) {
-  std::array<uint64_t, 2> words;
   const auto* bytes = reinterpret_cast<const uint8_t*>(&header);
-  std::memcpy(words.data(), bytes, sizeof words);
-  uint32_t last;
-  std::memcpy(&last, bytes + sizeof words, sizeof last);
-  static_assert(sizeof words + sizeof last == sizeof header);
-  unsigned long long first, sum;  // the carries come round, as in any one's complement sum
-  first = words[0] + words[1];
-  first += first < words[1];
-  sum = first + last;
-  sum += sum < last;
-  return fold_checksum(sum) == 0xffff;
+  const auto word = [bytes](uint32_t offset) {
+    uint32_t value;
+    std::memcpy(&value, bytes + offset, sizeof value);
+    return uint64_t{value};
+  };
+  return folds_to_ones(word(0) + word(4) + word(8) + word(12) + word(16));
 }
 void write_ipv4_checksum(rte_ipv4_hdr& header);
 
 // Decrements the TTL and keeps the checksum right. kTtlExpired, and no change, where it would reach zero.
 inline api::DropReason decrement_ttl(rte_ipv4_hdr& header) {
-  if (header.time_to_live <= 1) [[unlikely]]
+  static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN);
+  uint32_t word;  // TTL, protocol, checksum
+  std::memcpy(&word, &header.time_to_live, sizeof word);
+  if ((word & 0xff) <= 1) [[unlikely]]
     return api::DropReason::kTtlExpired;
-  --header.time_to_live;
-  // RFC 1141: one less in the high byte of its word is one more there in the sum.
-  const uint32_t sum = uint32_t{header.hdr_checksum} + RTE_BE16(0x0100);
-  header.hdr_checksum = static_cast<uint16_t>(sum + (sum >= 0xffff));
+  // RFC 1141: one less in the high byte of its word is one more there in the sum, and a carry comes round.
+  constexpr uint32_t kOneMore = 0x0001'0000;
+  if (word >= 0xffff'0000 - kOneMore) [[unlikely]]
+    word += kOneMore;
+  word += kOneMore - 1;
+  std::memcpy(&header.time_to_live, &word, sizeof word);
   return kKeep;
 }
 

@@ -3,6 +3,7 @@
 // Everything here belongs to that worker's thread.
 #pragma once
 
+#include <rte_ip.h>
 #include <rte_mempool.h>
 
 #include <array>
@@ -41,16 +42,33 @@ enum class Origin : uint8_t {
 // check_ipv6.
 struct RoutedPacket {
   rte_mbuf* packet;
-  uint16_t vrf_id;
-  uint16_t port_id;  // LAN port it came in by; kNoPort: none
-  Origin origin;
-  std::array<uint8_t, 3> reserved;
-};
-static_assert(sizeof(RoutedPacket) == 16);
-inline constexpr uint16_t kNoPort = 0xffff;
+  // In one register, so that packets of one way are told by one comparison: VRF, LAN port that it came in by
+  // (kNoPort: none), origin, a byte each; IPv4's destination in network order in the upper half, else 0.
+  uint64_t way;
 
+  uint8_t vrf_id() const { return static_cast<uint8_t>(way); }
+  uint8_t port_id() const { return static_cast<uint8_t>(way >> 8); }
+  Origin origin() const { return static_cast<Origin>(way >> 16 & 0xff); }
+  uint32_t destination_be() const { return static_cast<uint32_t>(way >> 32); }
+};
+static_assert(sizeof(RoutedPacket) == 16 && api::kMaxVrfs <= 256);
+inline constexpr uint8_t kNoPort = 0xff;
+static_assert(api::kMaxPorts <= kNoPort);
+
+// A way without its destination: IPv6's, or of packets that are routed already.
+inline uint64_t source_bits(uint32_t vrf_id, uint32_t port_id, Origin origin) {
+  return (vrf_id & 0xff) | (port_id & 0xff) << 8 | static_cast<uint32_t>(origin) << 16;
+}
+inline uint64_t way_bits(uint64_t source, const rte_ipv4_hdr& header) {
+  return source | uint64_t{header.dst_addr} << 32;
+}
 inline RoutedPacket make_routed(rte_mbuf* packet, uint32_t vrf_id, uint32_t port_id, Origin origin) {
-  return {packet, static_cast<uint16_t>(vrf_id), static_cast<uint16_t>(port_id), origin, {}};
+  return {packet, source_bits(vrf_id, port_id, origin)};
+}
+// IPv4, for forward_burst.
+inline RoutedPacket make_routed_ipv4(rte_mbuf* packet, uint32_t vrf_id, uint32_t port_id, Origin origin) {
+  return {packet,
+          way_bits(source_bits(vrf_id, port_id, origin), *rte_pktmbuf_mtod(packet, const rte_ipv4_hdr*))};
 }
 
 // IPv6 packets on their way to path/forward_ipv6.h.

@@ -37,36 +37,24 @@ struct Ways {
   std::array<const Tunnel*, kBurst> tunnels;
 };
 
-// All of a RoutedPacket but the packet.
-uint64_t source_of(const RoutedPacket& packet) {
-  uint64_t source;
-  static_assert(offsetof(RoutedPacket, vrf_id) == 8 && sizeof(RoutedPacket) == 8 + sizeof source);
-  std::memcpy(&source, &packet.vrf_id, sizeof source);
-  return source;
-}
-
 void find_ways(std::span<const RoutedPacket> packets, Ways& ways) {
-  const uint64_t first_source = source_of(packets[0]);
-  uint64_t source = ~first_source, differing = 0;
-  uint32_t destination_be = 0, count = 0;
-  for (uint32_t i = 0; i < packets.size(); ++i) {
-    const uint32_t its_destination_be = header_of(packets[i].packet).dst_addr;
-    const uint64_t its_source = source_of(packets[i]);
-    if (its_source == source && its_destination_be == destination_be) continue;
-    source = its_source;
-    destination_be = its_destination_be;
-    differing |= source ^ first_source;
-    ways.starts[count] = i;
-    ways.destinations[count++] = rte_be_to_cpu_32(destination_be);
+  const uint64_t first_way = packets[0].way;
+  uint64_t last_way = ~first_way, differing = 0;
+  uint32_t count = 0;
+  for (const RoutedPacket& packet : packets) {
+    if (packet.way == last_way) continue;
+    last_way = packet.way;
+    differing |= last_way ^ first_way;
+    ways.starts[count] = static_cast<uint32_t>(&packet - packets.data());
+    ways.destinations[count++] = rte_be_to_cpu_32(packet.destination_be());
   }
   ways.starts[count] = static_cast<uint32_t>(packets.size());
   ways.count = count;
-  static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN);
-  ways.one_vrf = static_cast<uint16_t>(differing) == 0;
+  ways.one_vrf = RoutedPacket{nullptr, differing}.vrf_id() == 0;
 }
 
 // For the ways [from, to), all of one VRF.
-void lookup_routes_in(PathContext& context, uint16_t vrf_id, Ways& ways, uint32_t from, uint32_t to) {
+void lookup_routes_in(PathContext& context, uint8_t vrf_id, Ways& ways, uint32_t from, uint32_t to) {
   if (const Vrf* vrf = context.world->vrfs.at(vrf_id)) {
     vrf->fib4->lookup_burst(&ways.destinations[from], &ways.groups[from], to - from);
   } else {
@@ -77,12 +65,12 @@ void lookup_routes_in(PathContext& context, uint16_t vrf_id, Ways& ways, uint32_
 // One bulk lookup for all that lie side by side in one VRF.
 void lookup_routes(PathContext& context, std::span<const RoutedPacket> packets, Ways& ways) {
   if (ways.one_vrf) [[likely]] {
-    lookup_routes_in(context, packets[0].vrf_id, ways, 0, ways.count);
+    lookup_routes_in(context, packets[0].vrf_id(), ways, 0, ways.count);
     return;
   }
   for (uint32_t from = 0, to = 0; from < ways.count; from = to) {
-    const uint16_t vrf_id = packets[ways.starts[from]].vrf_id;
-    while (to < ways.count && packets[ways.starts[to]].vrf_id == vrf_id)
+    const uint8_t vrf_id = packets[ways.starts[from]].vrf_id();
+    while (to < ways.count && packets[ways.starts[to]].vrf_id() == vrf_id)
       ++to;
     lookup_routes_in(context, vrf_id, ways, from, to);
   }
@@ -90,25 +78,26 @@ void lookup_routes(PathContext& context, std::span<const RoutedPacket> packets, 
 
 // The address that ICMP errors come from: of the port the packet came by, or else of any port of the VRF.
 uint32_t error_source_be(const PathContext& context, const RoutedPacket& packet) {
-  const Port* port = context.world->ports.at(packet.port_id);
+  const Port* port = context.world->ports.at(packet.port_id());
   if (port != nullptr && port->address_count > 0) return port->addresses_be[0];
   const PortList* list = context.world->port_list.load(std::memory_order_acquire);
   if (list == nullptr) return 0;
   for (const Port* other : list->ports) {
-    if (other->vrf_id == packet.vrf_id && other->address_count > 0) return other->addresses_be[0];
+    if (other->vrf_id == packet.vrf_id() && other->address_count > 0) return other->addresses_be[0];
   }
   return 0;
 }
 
 void reply(PathContext& context, const RoutedPacket& packet, IcmpError error, uint16_t mtu_bytes) {
-  if (packet.origin == Origin::kMirror || context.reply_count == kBurst) return;
+  if (packet.origin() == Origin::kMirror || context.reply_count == kBurst) return;
   const rte_ipv4_hdr& header = header_of(packet.packet);
   const uint32_t source_be = error_source_be(context, packet);
   if (source_be == 0 || !icmp_error_allowed(header) || !context.limits.icmp_errors.allow(context.now_ns))
     return;
   rte_mbuf* answer = build_icmp_error(context.pool, header, error, source_be, mtu_bytes);
   if (answer == nullptr) return;
-  context.replies[context.reply_count++] = make_routed(answer, packet.vrf_id, kNoPort, Origin::kMirror);
+  context.replies[context.reply_count++] =
+      make_routed_ipv4(answer, packet.vrf_id(), kNoPort, Origin::kMirror);
 }
 
 // To the kernel, about a packet of its own. From that packet's destination, as Linux's own tunnels do it: an
@@ -118,7 +107,7 @@ void tell_kernel_mtu(PathContext& context, const RoutedPacket& packet, uint16_t 
   if (!icmp_error_allowed(header) || !context.limits.icmp_errors.allow(context.now_ns)) return;
   rte_mbuf* answer =
       build_icmp_error(context.pool, header, IcmpError::kFragmentationNeeded, header.dst_addr, mtu_bytes);
-  if (answer != nullptr) punt_to_vrf(context, packet.vrf_id, answer);
+  if (answer != nullptr) punt_to_vrf(context, packet.vrf_id(), answer);
 }
 
 [[gnu::cold, gnu::noinline]] bool options_allowed(PathContext& context, rte_mbuf* packet) {
@@ -128,16 +117,18 @@ void tell_kernel_mtu(PathContext& context, const RoutedPacket& packet, uint16_t 
 }
 
 // False: not to be forwarded with its options, and the packet is gone.
-[[gnu::always_inline]] inline bool check_options(PathContext& context, const RoutedPacket& packet) {
-  return !ipv4_has_options(header_of(packet.packet)) || options_allowed(context, packet.packet);
+[[gnu::always_inline]] inline bool check_options(PathContext& context, const RoutedPacket& packet,
+                                                 const rte_ipv4_hdr& header) {
+  return !ipv4_has_options(header) || options_allowed(context, packet.packet);
 }
 
 // A hop of the packet's way: false where it ends here, and the packet is gone.
 [[gnu::always_inline]] inline bool take_hop(PathContext& context, const RoutedPacket& packet) {
-  if (!check_options(context, packet)) [[unlikely]]
+  rte_ipv4_hdr& header = header_of(packet.packet);
+  if (!check_options(context, packet, header)) [[unlikely]]
     return false;
-  if (packet.origin == Origin::kMirror) return true;
-  if (decrement_ttl(header_of(packet.packet)) == kKeep) [[likely]]
+  if (packet.origin() == Origin::kMirror) return true;
+  if (decrement_ttl(header) == kKeep) [[likely]]
     return true;
   refuse(context, packet, api::DropReason::kTtlExpired);
   return false;
@@ -218,7 +209,7 @@ void select_members(PathContext& context, Ways& ways) {
       }
       return;
     case api::MemberKind::kLocal:
-      if (check_options(context, packet)) to_local(context, packet);
+      if (check_options(context, packet, header_of(packet.packet))) to_local(context, packet);
       return;
     case api::MemberKind::kDrop:
       refuse(context, packet, api::DropReason::kNoRoute);
@@ -243,10 +234,12 @@ void select_members(PathContext& context, Ways& ways) {
     }
     return;
   }
+  OutboundPacket* next = outbound.end();
   for (const RoutedPacket& packet : packets) {
     if (take_hop(context, packet)) [[likely]]
-      outbound.append(*tunnel, *home.sa, packet);
+      *next++ = {packet, tunnel, home.sa};
   }
+  outbound.end_at(next);
 }
 
 [[gnu::always_inline]] inline void to_member(PathContext& context, std::span<const RoutedPacket> packets,
@@ -266,7 +259,7 @@ void select_members(PathContext& context, Ways& ways) {
 [[gnu::noinline]] void spread(PathContext& context, std::span<const RoutedPacket> packets, uint32_t group_id,
                               OutboundBurst& outbound, Egress& egress) {
   for (const RoutedPacket& packet : packets) {
-    if (!check_options(context, packet)) continue;
+    if (!check_options(context, packet, header_of(packet.packet))) continue;
     const Member member = select_among(context, packet, group_id);
     const Tunnel* tunnel =
         member.kind() == api::MemberKind::kTunnel ? context.world->tunnels.at(member.id()) : nullptr;
@@ -279,14 +272,14 @@ void select_members(PathContext& context, Ways& ways) {
 // The gateway itself: a LAN port's frames go to the port's TAP as they came, everything else to the VRF's
 // TUN.
 void to_local(PathContext& context, const RoutedPacket& packet) {
-  if (packet.origin == Origin::kMirror) {  // the kernel has no business sending its own addresses to us
+  if (packet.origin() == Origin::kMirror) {  // the kernel has no business sending its own addresses to us
     drop(context, packet.packet, api::DropReason::kNoRoute);
-  } else if (packet.origin == Origin::kLan &&
+  } else if (packet.origin() == Origin::kLan &&
              rte_pktmbuf_prepend(packet.packet, RTE_ETHER_HDR_LEN) != nullptr) {
     // The Ethernet header was only stepped over: it is still there.
-    punt_to_port(context, packet.port_id, packet.packet, PuntClass::kRouting);
+    punt_to_port(context, packet.port_id(), packet.packet, PuntClass::kRouting);
   } else {
-    punt_to_vrf(context, packet.vrf_id, packet.packet);
+    punt_to_vrf(context, packet.vrf_id(), packet.packet);
   }
 }
 
@@ -317,7 +310,7 @@ void refuse(PathContext& context, const RoutedPacket& packet, api::DropReason re
 }
 
 void refuse_too_big(PathContext& context, const RoutedPacket& packet, uint16_t mtu_bytes) {
-  if (packet.origin == Origin::kMirror) {
+  if (packet.origin() == Origin::kMirror) {
     tell_kernel_mtu(context, packet, mtu_bytes);
   } else {
     reply(context, packet, IcmpError::kFragmentationNeeded, mtu_bytes);

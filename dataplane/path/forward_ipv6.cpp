@@ -26,13 +26,13 @@ const Ipv6Address* routable_address(const Port& port) {
 
 // The address that ICMPv6 errors come from: of the port the packet came by, or else of any port of the VRF.
 const Ipv6Address* error_source(const PathContext& context, const RoutedPacket& packet) {
-  if (const Port* port = context.world->ports.at(packet.port_id)) {
+  if (const Port* port = context.world->ports.at(packet.port_id())) {
     if (const Ipv6Address* address = routable_address(*port)) return address;
   }
   const PortList* list = context.world->port_list.load(std::memory_order_acquire);
   if (list == nullptr) return nullptr;
   for (const Port* other : list->ports) {
-    const Ipv6Address* address = other->vrf_id == packet.vrf_id ? routable_address(*other) : nullptr;
+    const Ipv6Address* address = other->vrf_id == packet.vrf_id() ? routable_address(*other) : nullptr;
     if (address != nullptr) return address;
   }
   return nullptr;
@@ -40,7 +40,7 @@ const Ipv6Address* error_source(const PathContext& context, const RoutedPacket& 
 
 void reply(PathContext& context, const RoutedPacket& packet, Icmpv6Error error, uint16_t mtu_bytes) {
   RoutedIpv6& replies = context.ipv6_replies;
-  if (packet.origin == Origin::kMirror || replies.count == kBurst) return;
+  if (packet.origin() == Origin::kMirror || replies.count == kBurst) return;
   const rte_ipv6_hdr& header = ipv6_header_of(packet.packet);
   const Ipv6Address* source = error_source(context, packet);
   if (source == nullptr || !icmpv6_error_allowed(header, error) ||
@@ -49,7 +49,7 @@ void reply(PathContext& context, const RoutedPacket& packet, Icmpv6Error error, 
   }
   rte_mbuf* answer = build_icmpv6_error(context.pool, header, error, *source, mtu_bytes);
   if (answer == nullptr) return;
-  replies.packets[replies.count++] = make_routed(answer, packet.vrf_id, kNoPort, Origin::kMirror);
+  replies.packets[replies.count++] = make_routed(answer, packet.vrf_id(), kNoPort, Origin::kMirror);
 }
 
 // To the kernel, about a packet of its own; from that packet's destination, as for IPv4.
@@ -61,19 +61,19 @@ void tell_kernel_mtu(PathContext& context, const RoutedPacket& packet, uint16_t 
   }
   rte_mbuf* answer = build_icmpv6_error(context.pool, header, Icmpv6Error::kPacketTooBig,
                                         ipv6_destination(header), mtu_bytes);
-  if (answer != nullptr) punt_to_vrf(context, packet.vrf_id, answer);
+  if (answer != nullptr) punt_to_vrf(context, packet.vrf_id(), answer);
 }
 
 // False: expired, and the packet is gone.
 bool decrement_for(PathContext& context, const RoutedPacket& packet) {
-  if (packet.origin == Origin::kMirror || decrement_hop_limit(ipv6_header_of(packet.packet)) == kKeep)
+  if (packet.origin() == Origin::kMirror || decrement_hop_limit(ipv6_header_of(packet.packet)) == kKeep)
     return true;
   refuse_ipv6(context, packet, api::DropReason::kTtlExpired);
   return false;
 }
 
 uint32_t lookup_route(const PathContext& context, const RoutedPacket& packet) {
-  const Vrf* vrf = context.world->vrfs.at(packet.vrf_id);
+  const Vrf* vrf = context.world->vrfs.at(packet.vrf_id());
   if (vrf == nullptr || vrf->fib6 == nullptr) return kNoGroup;
   return vrf->fib6->lookup(ipv6_destination(ipv6_header_of(packet.packet)));
 }
@@ -182,7 +182,7 @@ void refuse_ipv6(PathContext& context, const RoutedPacket& packet, api::DropReas
 
 void refuse_ipv6_too_big(PathContext& context, const RoutedPacket& packet, uint16_t mtu_bytes) {
   const uint16_t told_bytes = std::max(mtu_bytes, kIpv6MinMtuBytes);
-  if (packet.origin == Origin::kMirror) {
+  if (packet.origin() == Origin::kMirror) {
     tell_kernel_mtu(context, packet, told_bytes);
   } else {
     reply(context, packet, Icmpv6Error::kPacketTooBig, told_bytes);

@@ -270,7 +270,7 @@ void follow_peer(PathContext& context, const DecapPacket& packet, const CryptoJo
   }
   if (is_tcp_syn(header)) [[unlikely]]
     clamp_mss(context, sa, header);
-  routed = make_routed(packet.packet, sa.vrf_id, kNoPort, Origin::kTunnel);
+  routed = make_routed_ipv4(packet.packet, sa.vrf_id, kNoPort, Origin::kTunnel);
   return true;
 }
 
@@ -311,11 +311,12 @@ void follow_peer(PathContext& context, const DecapPacket& packet, const CryptoJo
 
 void receive_public(PathContext& context, const Port& port, std::span<rte_mbuf*> frames) {
   InboundBurst inbound;
-  const uint64_t station = station_bits(port.mac);
+  const PlainStart plain(port.mac);
   for (rte_mbuf* frame : frames) {
-    if (!enter_plain_ipv4(frame, station)) [[unlikely]] {
+    const rte_ipv4_hdr* header = enter_plain_ipv4(frame, plain);
+    if (header == nullptr) [[unlikely]] {
       receive_unusual(context, port, frame, inbound);
-    } else if (is_plain_esp(header_of(frame), port)) [[likely]] {
+    } else if (is_plain_esp(*header, port)) [[likely]] {
       find_home(context, frame, sizeof(rte_ipv4_hdr), port.id, inbound);
     } else {
       classify(context, port, frame, inbound, false);

@@ -53,31 +53,6 @@ bool is_link_local_or_broadcast(uint32_t address_be) {
   return (address & 0xffffff00) == 0xe0000000 || address == 0xffffffff;  // 224.0.0.0/24: RFC 5771 section 4
 }
 
-// Steps 2 and 3 for a frame that is not plain: true where its packet is to be routed all the same; otherwise
-// the frame is gone.
-[[gnu::noinline]] bool classify_unusual(PathContext& context, const Port& port, rte_mbuf*& received) {
-  rte_mbuf* frame = own_frame(received);
-  if (frame == nullptr) [[unlikely]] {
-    drop(context, received, no_copy_reason(*received));
-    return false;
-  }
-  const FrameKind kind = classify_frame(frame, port);
-  if (kind == FrameKind::kArp) {
-    punt_to_port(context, port.id, frame, PuntClass::kArp);
-    return false;
-  }
-  if (kind == FrameKind::kIpv6) {
-    receive_lan_ipv6(context, port, frame);
-    return false;
-  }
-  if (const api::DropReason reason = enter_ipv4(frame, kind); reason != kKeep) {
-    drop(context, frame, reason);
-    return false;
-  }
-  received = frame;
-  return true;
-}
-
 // To more than one host: not routed.
 [[gnu::cold, gnu::noinline]] void take_group_packet(PathContext& context, const Port& port, rte_mbuf* frame) {
   if (!is_link_local_or_broadcast(header_of(frame).dst_addr)) {
@@ -88,20 +63,51 @@ bool is_link_local_or_broadcast(uint32_t address_be) {
   punt_to_port(context, port.id, frame, PuntClass::kRouting);
 }
 
-// Steps 2 and 3 for one frame: true where it is a packet to be routed; otherwise the frame is gone.
-[[gnu::always_inline]] inline bool classify_lan(PathContext& context, const Port& port, uint64_t station,
-                                                rte_mbuf*& frame) {
-  if (!enter_plain_ipv4(frame, station) && !classify_unusual(context, port, frame)) [[unlikely]]
-    return false;
-  if (is_group_address(header_of(frame).dst_addr)) [[unlikely]] {
+// Steps 2 and 3 for a frame that is not plain: its packet where that is to be routed all the same; otherwise
+// nullptr, and the frame is gone.
+[[gnu::noinline]] rte_mbuf* classify_unusual(PathContext& context, const Port& port, rte_mbuf* received) {
+  rte_mbuf* frame = own_frame(received);
+  if (frame == nullptr) [[unlikely]] {
+    drop(context, received, no_copy_reason(*received));
+    return nullptr;
+  }
+  const FrameKind kind = classify_frame(frame, port);
+  if (kind == FrameKind::kArp) {
+    punt_to_port(context, port.id, frame, PuntClass::kArp);
+    return nullptr;
+  }
+  if (kind == FrameKind::kIpv6) {
+    receive_lan_ipv6(context, port, frame);
+    return nullptr;
+  }
+  api::DropReason reason = enter_ipv4(frame, kind);
+  if (reason == kKeep && is_group_address(header_of(frame).dst_addr)) {
     take_group_packet(context, port, frame);
-    return false;
+    return nullptr;
   }
-  if (!header_checksum_good(frame)) [[unlikely]] {
+  if (reason == kKeep && !header_checksum_good(frame)) reason = api::DropReason::kIpBadHeader;
+  if (reason == kKeep) return frame;
+  drop(context, frame, reason);
+  return nullptr;
+}
+
+// Steps 2 and 3 for one frame: the header of a packet to be routed; nullptr where the frame is gone.
+[[gnu::always_inline]] inline const rte_ipv4_hdr* classify_lan(PathContext& context, const Port& port,
+                                                               const PlainStart& plain, rte_mbuf*& frame) {
+  const rte_ipv4_hdr* header = enter_plain_ipv4(frame, plain);
+  if (header == nullptr) [[unlikely]] {
+    frame = classify_unusual(context, port, frame);
+    return frame == nullptr ? nullptr : &header_of(frame);
+  }
+  if (is_group_address(header->dst_addr)) [[unlikely]] {
+    take_group_packet(context, port, frame);
+    return nullptr;
+  }
+  if (!plain_checksum_good(frame, *header)) [[unlikely]] {
     drop(context, frame, api::DropReason::kIpBadHeader);
-    return false;
+    return nullptr;
   }
-  return true;
+  return header;
 }
 
 // Step 5 where there are selectors. An ICMP error passes where what it quotes, reversed, would (RFC 4301
@@ -273,14 +279,12 @@ bool is_within_selectors(const OutboundSa& sa, const rte_ipv4_hdr& header) {
 
 void receive_lan(PathContext& context, const Port& port, std::span<rte_mbuf*> frames) {
   std::array<RoutedPacket, kBurst> packets;
-  RoutedPacket routed = make_routed(nullptr, port.vrf_id, port.id, Origin::kLan);
-  const uint64_t station = station_bits(port.mac);
+  const PlainStart plain(port.mac);
+  const uint64_t source = source_bits(port.vrf_id, port.id, Origin::kLan);
   uint32_t count = 0;
   for (rte_mbuf* frame : frames) {
-    if (!classify_lan(context, port, station, frame)) [[unlikely]]
-      continue;
-    routed.packet = frame;
-    packets[count++] = routed;
+    if (const rte_ipv4_hdr* header = classify_lan(context, port, plain, frame)) [[likely]]
+      packets[count++] = {frame, way_bits(source, *header)};
   }
   if (count > 0) forward_burst(context, {packets.data(), count});
 }
@@ -293,9 +297,9 @@ void leave_home(PathContext& context, const RoutedPacket& packet, const Tunnel& 
   PacketMeta& meta = meta_of(packet.packet);
   meta.kind = MetaKind::kHandoverOutbound;
   meta.tunnel_id = tunnel.id;
-  meta.vrf_id = packet.vrf_id;
-  meta.port_id = packet.port_id;
-  meta.origin = static_cast<uint32_t>(packet.origin);
+  meta.vrf_id = packet.vrf_id();
+  meta.port_id = packet.port_id();
+  meta.origin = static_cast<uint32_t>(packet.origin());
   hand_over(context, context.world->home_worker(slot), packet.packet);
 }
 

@@ -25,6 +25,9 @@ struct OutboundBurst {
   void append(const Tunnel& tunnel, OutboundSa& sa, const RoutedPacket& packet) {
     packets[count++] = {packet, &tunnel, &sa};
   }
+  // For several at a time: where the next one goes, and where the last of them ended.
+  OutboundPacket* end() { return packets.data() + count; }
+  void end_at(const OutboundPacket* end) { count = static_cast<uint32_t>(end - packets.data()); }
 };
 
 // Steps 1 to 6: frames of a LAN port, at most kBurst. Takes them all; IPv6 ones are routed later in the loop.

@@ -2,7 +2,11 @@
 // The first look at a received frame: link layer and the bounds of the IPv4 packet in it. Worker threads.
 #pragma once
 
+#include <immintrin.h>
 #include <rte_mbuf.h>
+
+#include <array>
+#include <cstring>
 
 #include "dataplane/packet/buffer.h"
 #include "dataplane/packet/ipv4.h"
@@ -24,40 +28,51 @@ inline FrameKind classify_frame(const rte_mbuf* frame, const Port& port) {
   return header->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV6) ? FrameKind::kIpv6 : FrameKind::kUnknown;
 }
 
-// An address as the first 6 bytes of a frame in a register.
-inline uint64_t station_bits(const rte_ether_addr& mac) {
-  uint64_t bits = 0;
-  std::memcpy(&bits, &mac, sizeof mac);
-  return bits;
-}
+// How nearly every frame begins: to this station, then an IPv4 packet without options. Compares at once the
+// first 16 bytes, of which the source address and the TOS are let be.
+class PlainStart {
+ public:
+  explicit PlainStart(const rte_ether_addr& station) {
+    const rte_ether_hdr ethernet{station, {}, RTE_BE16(RTE_ETHER_TYPE_IPV4)};
+    const rte_ether_hdr compared{{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}, {}, 0xffff};
+    expected_ = first_bytes(ethernet, RTE_IPV4_VHL_DEF);
+    compared_ = first_bytes(compared, 0xff);
+  }
+  bool matches(const uint8_t* start) const {
+    const __m128i first = _mm_loadu_si128(reinterpret_cast<const __m128i*>(start));
+    return _mm_testz_si128(_mm_xor_si128(first, expected_), compared_) != 0;
+  }
+
+ private:
+  static __m128i first_bytes(const rte_ether_hdr& ethernet, uint8_t version_ihl) {
+    std::array<uint8_t, 16> bytes{};
+    std::memcpy(bytes.data(), &ethernet, sizeof ethernet);
+    bytes[sizeof ethernet] = version_ihl;
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes.data()));
+  }
+
+  __m128i expected_, compared_;
+};
 
 // Whether the frame is what nearly all are: one private piece, to this station, with an IPv4 packet without
 // options whose length fits. Then its data is exactly that packet afterwards (the Ethernet header stays in
-// front of it); otherwise nothing has changed, and the functions below find out what it is. Looks at
-// everything at once.
-[[gnu::always_inline]] inline bool enter_plain_ipv4(rte_mbuf* frame, uint64_t station) {
-  static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN);
+// front of it), and this its header; otherwise nullptr and nothing has changed, and the functions below find
+// out what it is.
+[[gnu::always_inline]] inline const rte_ipv4_hdr* enter_plain_ipv4(rte_mbuf* frame, const PlainStart& plain) {
   if (!is_private_linear(frame)) [[unlikely]]
-    return false;
-  constexpr uint32_t kTypeAndVersion = RTE_IPV4_VHL_DEF << 16 | RTE_BE16(RTE_ETHER_TYPE_IPV4);
+    return nullptr;
   const auto* start = rte_pktmbuf_mtod(frame, const uint8_t*);  // a buffer always has room for the headers
-  uint64_t destination;
-  uint32_t type_and_version;
-  std::memcpy(&destination, start, sizeof destination);
-  std::memcpy(&type_and_version, start + 12, sizeof type_and_version);
-  const uint64_t difference =
-      (destination ^ station) << 16 | ((type_and_version ^ kTypeAndVersion) & 0xffffff);
-  if (difference != 0) [[unlikely]]
-    return false;
+  if (!plain.matches(start)) [[unlikely]]
+    return nullptr;
   constexpr int32_t kEthernetBytes = sizeof(rte_ether_hdr), kIpBytes = sizeof(rte_ipv4_hdr);
-  const auto total_bytes =
-      static_cast<int32_t>(ipv4_total_bytes(*reinterpret_cast<const rte_ipv4_hdr*>(start + kEthernetBytes)));
+  const auto* header = reinterpret_cast<const rte_ipv4_hdr*>(start + kEthernetBytes);
+  const auto total_bytes = static_cast<int32_t>(ipv4_total_bytes(*header));
   if (total_bytes < kIpBytes || total_bytes > frame->data_len - kEthernetBytes) [[unlikely]]
-    return false;
+    return nullptr;
   frame->data_off = static_cast<uint16_t>(frame->data_off + kEthernetBytes);
   frame->data_len = static_cast<uint16_t>(total_bytes);
   frame->pkt_len = static_cast<uint32_t>(total_bytes);
-  return true;
+  return header;
 }
 
 // Every step from here on reads a packet as one piece and writes it in place: others' and segmented frames
@@ -88,9 +103,10 @@ inline api::DropReason fit_ipv4(rte_mbuf* packet) {
 
 // To more than one host: multicast (RFC 1112) or the limited broadcast.
 inline bool is_group_address(uint32_t address_be) {
-  const uint32_t address = rte_be_to_cpu_32(address_be);
-  if (address < 0xe0000000) [[likely]]
+  static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN);
+  if (static_cast<uint8_t>(address_be) < 0xe0) [[likely]]  // the first octet
     return false;
+  const uint32_t address = rte_be_to_cpu_32(address_be);
   return address < 0xf0000000 || address == 0xffffffff;
 }
 
@@ -120,13 +136,17 @@ inline api::DropReason enter_ipv4(rte_mbuf* frame, FrameKind kind) {
   }
 }
 
-// The header checksum (RFC 1812 section 5.2.2), by the device where it looked at it.
+// The header checksum (RFC 1812 section 5.2.2), by the device where it looked at it. The first one for a
+// header without options.
+[[gnu::always_inline]] inline bool plain_checksum_good(const rte_mbuf* packet, const rte_ipv4_hdr& header) {
+  if ((packet->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) != RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN) [[unlikely]]
+    return (packet->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) != RTE_MBUF_F_RX_IP_CKSUM_BAD;
+  return plain_ipv4_checksum_valid(header);
+}
 inline bool header_checksum_good(const rte_mbuf* packet) {
   const uint64_t verdict = packet->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
-  if (verdict != RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN) [[unlikely]]
-    return verdict != RTE_MBUF_F_RX_IP_CKSUM_BAD;
-  const auto& header = *rte_pktmbuf_mtod(packet, const rte_ipv4_hdr*);
-  return ipv4_has_options(header) ? ipv4_checksum_valid(header) : plain_ipv4_checksum_valid(header);
+  if (verdict != RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN) return verdict != RTE_MBUF_F_RX_IP_CKSUM_BAD;
+  return ipv4_checksum_valid(*rte_pktmbuf_mtod(packet, const rte_ipv4_hdr*));
 }
 
 }  // namespace sallyport::dataplane

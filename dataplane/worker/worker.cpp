@@ -150,7 +150,7 @@ uint32_t poll_injections(PathContext& context) {
     } else if (const api::DropReason reason = fit_ipv4(packet); reason != kKeep) {
       drop(context, packet, reason);
     } else {
-      routed[routed_count++] = make_routed(packet, meta.vrf_id, kNoPort, Origin::kMirror);
+      routed[routed_count++] = make_routed_ipv4(packet, meta.vrf_id, kNoPort, Origin::kMirror);
     }
   }
   if (routed_count > 0) forward_burst(context, {routed.data(), routed_count});
