@@ -69,10 +69,9 @@ void write_ipv6_outer(uint8_t* start, const OuterHeader& outer, uint32_t total_b
 
 }  // namespace
 
-[[gnu::cold]] Exchanged make_room(rte_mbuf* packet, uint32_t head_bytes, uint32_t tail_bytes) {
+[[gnu::cold]] rte_mbuf* make_linear(rte_mbuf* packet) {
   rte_mbuf* copy = make_private_linear(packet);
-  if (copy == nullptr) return {packet, api::DropReason::kNoRoom};
-  return {copy, has_room(copy, head_bytes, tail_bytes) ? kKeep : api::DropReason::kNoRoom};
+  return copy != nullptr ? copy : packet;
 }
 
 }  // namespace esp_detail
@@ -83,16 +82,16 @@ api::DropReason prepare_other_encapsulation(rte_mbuf*& packet, const OutboundSa&
   const OuterHeader& outer = *sa.outer.load(std::memory_order_acquire);
   const bool outer_ipv6 = outer.family == api::Family::kIpv6;
   const bool inner_ipv6 = is_ipv6(rte_pktmbuf_mtod(packet, const uint8_t*));
-  const auto reason =
-      wrap(packet, sa, sequence, outer.size_bytes, job,
-           [&](uint8_t* start, uint32_t total_bytes, const uint8_t* inner) {
-             if (outer_ipv6) {
-               write_ipv6_outer(start, outer, total_bytes, class_of(inner));
-             } else {
-               write_ipv4_outer(start, outer, total_bytes,
-                                inner_ipv6 ? first_as_ipv4(inner) : load_first(inner), sequence);
-             }
-           });
+  const auto write_outer = [&](uint8_t* start, uint32_t total_bytes, const uint8_t* inner, uint64_t number) {
+    if (outer_ipv6) {
+      write_ipv6_outer(start, outer, total_bytes, class_of(inner));
+    } else {
+      write_ipv4_outer(start, outer, total_bytes, inner_ipv6 ? first_as_ipv4(inner) : load_first(inner),
+                       number);
+    }
+  };
+  const auto reason = Encapsulation<Front::kOuterHeader>(sa, outer.size_bytes, sequence, nullptr)
+                          .wrap_next(packet, job, write_outer);
   if (reason != kKeep) return reason;
   if (inner_ipv6) job.text[job.text_bytes - 1] = kNextHeaderIpv6;
   return outer_ipv6 ? kKeepIpv6 : kKeep;

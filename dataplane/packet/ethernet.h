@@ -5,21 +5,24 @@
 #include <rte_ether.h>
 #include <rte_mbuf.h>
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 
 namespace sallyport::dataplane {
 
-// The 14 bytes in front of a packet to one neighbour, prepared once.
+// The 14 bytes in front of a packet to one neighbour, prepared once. Two more, so that all can be copied at
+// once where what follows them is written later.
 struct EthernetRewrite {
   rte_ether_hdr header;
+  std::array<uint8_t, 2> spare;
 };
-static_assert(sizeof(EthernetRewrite) == 14);
+static_assert(sizeof(EthernetRewrite) == 16);
 
 // `ether_type` in host order.
 inline EthernetRewrite make_ethernet_rewrite(const rte_ether_addr& destination, const rte_ether_addr& source,
                                              uint16_t ether_type) {
-  return {{destination, source, rte_cpu_to_be_16(ether_type)}};
+  return {{destination, source, rte_cpu_to_be_16(ether_type)}, {}};
 }
 
 // False, and no change, without headroom for it.

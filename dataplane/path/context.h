@@ -27,7 +27,7 @@ struct DecapPacket;
 // Packets on their way to one place, sent together.
 struct PacketBuffer {
   uint32_t count = 0;
-  uint32_t bytes = 0;  // of all of them
+  uint64_t bytes = 0;  // of all of them
   std::array<rte_mbuf*, kBurst> packets;
 };
 

@@ -158,7 +158,7 @@ void forward_fragments(PathContext& context, const RoutedPacket& packet, uint32_
 
 [[gnu::always_inline]] inline void to_neighbour(PathContext& context, std::span<const RoutedPacket> packets,
                                                 uint32_t neighbour_id, Egress& egress) {
-  const uint16_t mtu_bytes = egress.mtu_bytes(neighbour_id);
+  const uint16_t mtu_bytes = egress.exit(neighbour_id).mtu_bytes();
   for (const RoutedPacket& packet : packets) {
     if (!take_hop(context, packet)) [[unlikely]]
       continue;

@@ -100,7 +100,7 @@ Member select_member(PathContext& context, const RoutedPacket& packet) {
 
 void to_neighbour(PathContext& context, const RoutedPacket& packet, uint32_t neighbour_id, Egress& egress) {
   if (!decrement_for(context, packet)) return;
-  if (const uint16_t mtu_bytes = egress.mtu_bytes(neighbour_id); packet.packet->pkt_len > mtu_bytes) {
+  if (const uint16_t mtu_bytes = egress.exit(neighbour_id).mtu_bytes(); packet.packet->pkt_len > mtu_bytes) {
     refuse_ipv6_too_big(context, packet, mtu_bytes);
     return;
   }

@@ -29,19 +29,38 @@ static_assert(kMinPathMtuBytes > kMaxOverheadBytes);  // of a tunnel's path MTU 
 
 // Packets of a burst side by side that go by one SA.
 struct Run {
-  const Tunnel* tunnel;
-  OutboundSa* sa;
+  uint32_t count;
+  uint32_t bytes;  // of all of them
+  bool is_usual;   // they pass steps 5 and 7 as they are
+};
+
+// The way that packets of a burst take once they are encrypted: those after the last way's, up to `end`.
+struct WayOut {
   uint32_t neighbour_id;
+  uint32_t end;
+  const Port* port;
+  PacketBuffer* buffer;  // takes them as they are, whole frames; nullptr: they have no link header yet
 };
 
 // Packets on their way through the cipher.
 struct EspBurst {
-  uint32_t count = 0;
+  explicit EspBurst(PathContext& context) : egress(context) {}
+
+  // The packets appended last go this way.
+  void go_by(uint32_t neighbour_id, const Port* port, PacketBuffer* buffer) {
+    const WayOut* last = &ways[way_count - 1];
+    if (way_count == 0 || last->neighbour_id != neighbour_id || last->buffer != buffer)
+      ways[way_count++] = {neighbour_id, 0, port, buffer};
+    ways[way_count - 1].end = count;
+  }
+
+  Egress egress;
+  uint32_t count = 0, way_count = 0;
   uint64_t ipv6 = 0;  // a bit for each whose outer packet is IPv6
   std::array<rte_mbuf*, kBurst> packets;
-  std::array<CryptoJob, kBurst> jobs;
   std::array<OutboundSa*, kBurst> sas;
-  std::array<uint32_t, kBurst> neighbour_ids;
+  std::array<CryptoJob, kBurst> jobs;
+  std::array<WayOut, kBurst> ways;
 };
 
 rte_ipv4_hdr& header_of(rte_mbuf* packet) {
@@ -129,12 +148,28 @@ inline bool matches_policy(const OutboundSa& sa, const rte_ipv4_hdr& header) {
   drop(context, burst.packets[i], api::DropReason::kCryptoFailed);
 }
 
-// Steps 11 and 12 for a burst with outer IPv6 packets in it.
-[[gnu::noinline]] void send_either(PathContext& context, const EspBurst& burst, uint32_t count) {
-  for (uint32_t i = 0; i < count; ++i) {
-    const auto send = (burst.ipv6 >> i & 1) != 0 ? send_ipv6_to_neighbour : send_to_neighbour;
-    if (burst.jobs[i].ok) {
-      send(context, burst.neighbour_ids[i], burst.packets[i]);
+// Steps 11 and 12 for packets without a link header, from `begin` on.
+[[gnu::noinline]] void send_packets(PathContext& context, EspBurst& burst, uint32_t begin,
+                                    const WayOut& way) {
+  for (uint32_t i = begin; i < way.end; ++i) {
+    if (!burst.jobs[i].ok) {
+      drop_failed(context, burst, i);
+    } else if ((burst.ipv6 >> i & 1) != 0) {
+      send_ipv6_to_neighbour(context, way.neighbour_id, burst.packets[i]);
+    } else {
+      burst.egress.send(way.neighbour_id, burst.packets[i]);
+    }
+  }
+}
+
+// Steps 11 and 12 for whole frames, from `begin` on.
+[[gnu::always_inline]] inline void send_frames(PathContext& context, const EspBurst& burst, uint32_t begin,
+                                               const WayOut& way) {
+  const Port& port = *way.port;
+  PacketBuffer& buffer = *way.buffer;
+  for (uint32_t i = begin, end = way.end; i < end; ++i) {
+    if (burst.jobs[i].ok) [[likely]] {
+      put_frame(context, port, buffer, burst.packets[i]);
     } else {
       drop_failed(context, burst, i);
     }
@@ -143,49 +178,74 @@ inline bool matches_policy(const OutboundSa& sa, const rte_ipv4_hdr& header) {
 
 // Steps 10 to 12: everything in the burst is sent or dropped.
 [[gnu::noinline]] void encrypt_and_send(PathContext& context, EspBurst& burst) {
-  const uint32_t count = std::exchange(burst.count, 0);
-  context.engine->encrypt({burst.jobs.data(), count});
-  if (burst.ipv6 != 0) [[unlikely]] {
-    send_either(context, burst, count);
-    burst.ipv6 = 0;
-    return;
-  }
-  Egress egress(context);
-  for (uint32_t i = 0; i < count; ++i) {
-    if (!burst.jobs[i].ok) [[unlikely]] {
-      drop_failed(context, burst, i);
-      continue;
+  context.engine->encrypt({burst.jobs.data(), burst.count});
+  uint32_t begin = 0;
+  for (const WayOut& way : std::span(burst.ways.data(), burst.way_count)) {
+    if (way.buffer != nullptr) [[likely]] {
+      send_frames(context, burst, begin, way);
+    } else {
+      send_packets(context, burst, begin, way);
     }
-    egress.send(burst.neighbour_ids[i], burst.packets[i]);
+    begin = way.end;
   }
+  burst.count = burst.way_count = 0;
+  burst.ipv6 = 0;
 }
 
-// Step 9: into the burst, which has room, or dropped.
-[[gnu::always_inline]] inline void append(PathContext& context, EspBurst& burst, rte_mbuf* packet,
-                                          uint64_t sequence, const Run& run) {
-  const api::DropReason reason = prepare_encapsulation(packet, *run.sa, sequence, burst.jobs[burst.count]);
-  if (reason != kKeep) [[unlikely]] {
-    if (!is_kept(reason)) {
-      bump(run.sa->row->other_dropped);
-      drop(context, packet, reason);
-      return;
-    }
-    burst.ipv6 |= uint64_t{1} << burst.count;
+[[gnu::cold, gnu::noinline]] void drop_unprepared(PathContext& context, OutboundSa& sa, rte_mbuf* packet,
+                                                  api::DropReason reason) {
+  bump(sa.row->other_dropped);
+  drop(context, packet, reason);
+}
+
+// Step 9 for one packet, whatever its outer header is like: into the burst, which has room, or dropped.
+void append(PathContext& context, EspBurst& burst, rte_mbuf* packet, uint64_t sequence, const Tunnel& tunnel,
+            OutboundSa& sa) {
+  const api::DropReason reason = prepare_encapsulation(packet, sa, sequence, burst.jobs[burst.count]);
+  if (!is_kept(reason)) {
+    drop_unprepared(context, sa, packet, reason);
+    return;
   }
-  const uint32_t i = burst.count++;
-  burst.packets[i] = packet;
-  burst.sas[i] = run.sa;
-  burst.neighbour_ids[i] = run.neighbour_id;
+  if (reason == kKeepIpv6) burst.ipv6 |= uint64_t{1} << burst.count;
+  burst.sas[burst.count] = &sa;
+  burst.packets[burst.count++] = packet;
+  burst.go_by(tunnel.neighbour_id.load(std::memory_order_relaxed), nullptr, nullptr);
+}
+
+// Step 9 for one packet that becomes a whole frame. The burst has room.
+[[gnu::always_inline]] inline void append_frame(PathContext& context, EspBurst& burst, uint32_t& count,
+                                                rte_mbuf* packet, OutboundSa& sa,
+                                                PlainEncapsulation<Front::kLinkHeader>& encapsulation) {
+  const api::DropReason reason = encapsulation.prepare_next(packet, burst.jobs[count]);
+  if (reason != kKeep) [[unlikely]] {
+    drop_unprepared(context, sa, packet, reason);
+    return;
+  }
+  burst.sas[count] = &sa;
+  burst.packets[count++] = packet;
+}
+
+// Step 9 for several packets of one SA that become whole frames, with numbers from `sequence` on. The burst
+// has room.
+[[gnu::noinline]] void append_frames(PathContext& context, EspBurst& burst,
+                                     std::span<const OutboundPacket> packets, uint64_t addresses,
+                                     uint64_t sequence, const EthernetRewrite& link) {
+  OutboundSa& sa = *packets[0].sa;
+  PlainEncapsulation<Front::kLinkHeader> encapsulation(sa, addresses, sequence, &link);
+  uint32_t count = burst.count;
+  for (const OutboundPacket& packet : packets)
+    append_frame(context, burst, count, packet.routed.packet, sa, encapsulation);
+  burst.count = count;
 }
 
 // Steps 8 and 9 for one packet, whatever its SA is up to.
-void encapsulate(PathContext& context, EspBurst& burst, rte_mbuf* packet, const Run& run) {
-  OutboundSa& sa = *run.sa;
+void encapsulate(PathContext& context, EspBurst& burst, rte_mbuf* packet, const Tunnel& tunnel,
+                 OutboundSa& sa) {
   if (burst.count == kBurst) encrypt_and_send(context, burst);
   const Sequence sequence = assign_sequence(sa, packet->pkt_len, context.now_ns);
   if (sa.due != 0) report_expiry(context, sa);
   if (sequence.drop == kKeep) {
-    append(context, burst, packet, sequence.number, run);
+    append(context, burst, packet, sequence.number, tunnel, sa);
   } else {
     bump(sa.row->other_dropped);
     drop(context, packet, sequence.drop);
@@ -193,12 +253,11 @@ void encapsulate(PathContext& context, EspBurst& burst, rte_mbuf* packet, const 
 }
 
 // Step 7 for the packets that don't fit.
-void fit_too_big(PathContext& context, EspBurst& burst, const RoutedPacket& packet, const Run& run,
-                 uint16_t mtu_bytes) {
-  rte_mbuf* inner = packet.packet;
-  bump(run.sa->row->too_big);
+void fit_too_big(PathContext& context, EspBurst& burst, const OutboundPacket& packet, uint16_t mtu_bytes) {
+  rte_mbuf* inner = packet.routed.packet;
+  bump(packet.sa->row->too_big);
   if (ipv4_df(header_of(inner))) {
-    refuse_too_big(context, packet, mtu_bytes);
+    refuse_too_big(context, packet.routed, mtu_bytes);
     return;
   }
   std::array<rte_mbuf*, kMaxFragments> fragments;
@@ -209,66 +268,86 @@ void fit_too_big(PathContext& context, EspBurst& burst, const RoutedPacket& pack
   }
   rte_pktmbuf_free(inner);
   for (uint32_t i = 0; i < count; ++i)
-    encapsulate(context, burst, fragments[i], run);
+    encapsulate(context, burst, fragments[i], *packet.tunnel, *packet.sa);
 }
 
-void clamp_mss(rte_ipv4_hdr& header, const Run& run, uint16_t mtu_bytes) {
-  if (run.tunnel->mss_clamp.load(std::memory_order_relaxed))
-    clamp_tcp_mss(header, tcp_mss_for_ipv4(mtu_bytes));
+void clamp_mss(rte_ipv4_hdr& header, const Tunnel& tunnel, uint16_t mtu_bytes) {
+  if (tunnel.mss_clamp.load(std::memory_order_relaxed)) clamp_tcp_mss(header, tcp_mss_for_ipv4(mtu_bytes));
 }
 
 // Steps 5 and 7 to 9 for one packet.
-void encapsulate_unusual(PathContext& context, EspBurst& burst, const RoutedPacket& packet, const Run& run) {
-  rte_ipv4_hdr& header = header_of(packet.packet);
-  if (!matches_policy(*run.sa, header)) {
-    bump(run.sa->row->policy_dropped);
-    refuse(context, packet, api::DropReason::kPolicyOutbound);
+[[gnu::noinline]] void encapsulate_unusual(PathContext& context, EspBurst& burst,
+                                           const OutboundPacket& packet) {
+  rte_mbuf* inner = packet.routed.packet;
+  rte_ipv4_hdr& header = header_of(inner);
+  if (!matches_policy(*packet.sa, header)) {
+    bump(packet.sa->row->policy_dropped);
+    refuse(context, packet.routed, api::DropReason::kPolicyOutbound);
     return;
   }
-  const uint16_t mtu_bytes = tunnel_mtu(*run.tunnel, *run.sa);
-  if (is_tcp_syn(header)) clamp_mss(header, run, mtu_bytes);
-  if (packet.packet->pkt_len > mtu_bytes) {
-    fit_too_big(context, burst, packet, run, mtu_bytes);
+  const uint16_t mtu_bytes = tunnel_mtu(*packet.tunnel, *packet.sa);
+  if (is_tcp_syn(header)) clamp_mss(header, *packet.tunnel, mtu_bytes);
+  if (inner->pkt_len > mtu_bytes) {
+    fit_too_big(context, burst, packet, mtu_bytes);
   } else {
-    encapsulate(context, burst, packet.packet, run);
+    encapsulate(context, burst, inner, *packet.tunnel, *packet.sa);
   }
 }
 
 // Whether the packet passes steps 5 and 7 as it is. `fitting_bytes`: a size that is known to fit the tunnel.
-[[gnu::always_inline]] inline bool is_usual(rte_mbuf* packet, const Run& run, uint32_t& fitting_bytes) {
+[[gnu::always_inline]] inline bool is_usual(const OutboundPacket& item, uint32_t& fitting_bytes) {
+  const rte_mbuf* packet = item.routed.packet;
   if (packet->pkt_len > fitting_bytes) [[unlikely]] {
-    fitting_bytes = tunnel_mtu(*run.tunnel, *run.sa);
+    fitting_bytes = tunnel_mtu(*item.tunnel, *item.sa);
     if (packet->pkt_len > fitting_bytes) return false;
   }
-  const rte_ipv4_hdr& header = header_of(packet);
-  return !is_tcp_syn(header) && matches_policy(*run.sa, header);
+  const rte_ipv4_hdr& header = header_of(item.routed.packet);
+  return !is_tcp_syn(header) && matches_policy(*item.sa, header);
 }
 
-// Steps 5 and 7 to 9 for the packets from the first on that share its SA: how many. Their numbers are taken
-// at once where nothing is unusual about any of them.
-[[gnu::always_inline]] inline uint32_t encapsulate_run(PathContext& context, EspBurst& burst,
-                                                       std::span<const OutboundPacket> packets) {
-  const Run run{packets[0].tunnel, packets[0].sa,
-                packets[0].tunnel->neighbour_id.load(std::memory_order_relaxed)};
-  uint32_t fitting_bytes = run.tunnel->path_mtu_bytes.load(std::memory_order_relaxed) - kMaxOverheadBytes;
-  uint32_t count = 0, unusual = 0;
-  uint64_t bytes = 0;
+// The packets from the first on that share its SA, whose state is fetched.
+[[gnu::always_inline]] inline uint32_t find_run(std::span<const OutboundPacket> packets, Run& run) {
+  const OutboundPacket& first = packets[0];
+  const OutboundSa* sa = first.sa;
+  prefetch_state(*sa);
+  uint32_t fitting_bytes = first.tunnel->path_mtu_bytes.load(std::memory_order_relaxed) - kMaxOverheadBytes;
+  const OutboundPacket* next = &first;
+  const OutboundPacket* const end = next + packets.size();
+  uint32_t bytes = 0;
+  bool usual = true;
   do {
-    rte_mbuf* packet = packets[count].routed.packet;
-    bytes += packet->pkt_len;
-    unusual |= !is_usual(packet, run, fitting_bytes);
-  } while (++count < packets.size() && packets[count].sa == run.sa);
-  uint64_t sequence = 0;
-  if (unusual == 0 && burst.count + count <= kBurst) [[likely]]
-    sequence = assign_sequences(*run.sa, count, bytes, context.now_ns);
-  if (sequence == 0) [[unlikely]] {
-    for (const OutboundPacket& packet : packets.first(count))
-      encapsulate_unusual(context, burst, packet.routed, run);
-    return count;
-  }
-  for (uint32_t i = 0; i < count; ++i)
-    append(context, burst, packets[i].routed.packet, sequence + i, run);
+    bytes += next->routed.packet->pkt_len;
+    usual &= is_usual(*next, fitting_bytes);
+  } while (++next != end && next->sa == sa);
+  const auto count = static_cast<uint32_t>(next - &first);
+  run = {count, bytes, usual};
   return count;
+}
+
+// Steps 5 and 7 to 9 for a run. Its numbers are taken at once where nothing is unusual about any of its
+// packets nor about their way.
+[[gnu::always_inline]] inline void encapsulate_run(PathContext& context, EspBurst& burst,
+                                                   std::span<const OutboundPacket> packets, const Run& run) {
+  OutboundSa& sa = *packets[0].sa;
+  const uint32_t neighbour_id = packets[0].tunnel->neighbour_id.load(std::memory_order_relaxed);
+  const Exit& exit = burst.egress.exit(neighbour_id);
+  const uint64_t addresses = sa.plain_addresses.load(std::memory_order_acquire);
+  uint64_t sequence = 0;
+  if (run.is_usual && addresses != 0 && exit.buffer != nullptr && burst.count + run.count <= kBurst)
+      [[likely]]
+    sequence = assign_sequences(sa, run.count, run.bytes, context.now_ns);
+  if (sequence == 0) [[unlikely]] {
+    for (const OutboundPacket& packet : packets)
+      encapsulate_unusual(context, burst, packet);
+    return;
+  }
+  if (run.count == 1) {
+    PlainEncapsulation<Front::kLinkHeader> encapsulation(sa, addresses, sequence, exit.rewrite);
+    append_frame(context, burst, burst.count, packets[0].routed.packet, sa, encapsulation);
+  } else {
+    append_frames(context, burst, packets, addresses, sequence, *exit.rewrite);
+  }
+  burst.go_by(neighbour_id, exit.port, exit.buffer);
 }
 
 }  // namespace
@@ -304,15 +383,15 @@ void leave_home(PathContext& context, const RoutedPacket& packet, const Tunnel& 
 }
 
 void encapsulate_burst(PathContext& context, OutboundBurst& outbound) {
-  std::span<const OutboundPacket> packets(outbound.packets.data(), outbound.count);
-  const OutboundSa* last = nullptr;
-  for (const OutboundPacket& packet : packets) {
-    if (packet.sa != last) prefetch_state(*packet.sa);
-    last = packet.sa;
-  }
-  EspBurst burst;
-  while (!packets.empty())
-    packets = packets.subspan(encapsulate_run(context, burst, packets));
+  const std::span<const OutboundPacket> packets(outbound.packets.data(), outbound.count);
+  std::array<Run, kBurst> runs;
+  uint32_t run_count = 0;
+  for (size_t begin = 0; begin < packets.size(); ++run_count)
+    begin += find_run(packets.subspan(begin), runs[run_count]);
+  EspBurst burst(context);
+  const OutboundPacket* next = packets.data();
+  for (uint32_t i = 0; i < run_count; next += runs[i++].count)
+    encapsulate_run(context, burst, {next, runs[i].count}, runs[i]);
   outbound.count = 0;
   if (burst.count > 0) encrypt_and_send(context, burst);
 }

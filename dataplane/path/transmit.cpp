@@ -98,7 +98,8 @@ void flush_transmit(PathContext& context) {
     // Taken away since the packets were buffered.
     count_drops(context, api::DropReason::kLinkDown, buffer.count);
     rte_pktmbuf_free_bulk(buffer.packets.data(), buffer.count);
-    buffer.count = buffer.bytes = 0;
+    buffer.count = 0;
+    buffer.bytes = 0;
   }
 }
 

@@ -10,6 +10,17 @@ namespace sallyport::dataplane {
 [[gnu::noinline]] void flush_port(PathContext& context, const Port& port);
 void flush_transmit(PathContext& context);
 
+// A whole frame into a port's buffer.
+[[gnu::always_inline]] inline void put_frame(PathContext& context, const Port& port, PacketBuffer& buffer,
+                                             rte_mbuf* frame) {
+  const uint32_t count = buffer.count;
+  buffer.bytes += frame->pkt_len;
+  buffer.packets[count] = frame;
+  buffer.count = count + 1;
+  if (count + 1 == kBurst) [[unlikely]]
+    flush_port(context, port);
+}
+
 // A whole frame to the worker's queue of a port.
 inline void send_frame(PathContext& context, uint32_t port_id, rte_mbuf* frame) {
   const Port* port = context.world->ports.at(port_id);
@@ -17,11 +28,8 @@ inline void send_frame(PathContext& context, uint32_t port_id, rte_mbuf* frame) 
     drop(context, frame, api::DropReason::kLinkDown);
     return;
   }
-  PacketBuffer& buffer = context.transmit[port_id];
   context.transmit_ports |= uint64_t{1} << port_id;
-  buffer.bytes += frame->pkt_len;
-  buffer.packets[buffer.count++] = frame;
-  if (buffer.count == kBurst) flush_port(context, *port);
+  put_frame(context, *port, context.transmit[port_id], frame);
 }
 
 // Where the neighbour can't be sent to just so.
@@ -43,47 +51,53 @@ inline void send_to_neighbour(PathContext& context, uint32_t neighbour_id, rte_m
 // The same for an IPv6 packet.
 void send_ipv6_to_neighbour(PathContext& context, uint32_t neighbour_id, rte_mbuf* packet);
 
+// The way to a neighbour that frames can take just so.
+struct Exit {
+  const Port* port;                // that the neighbour is on; nullptr: there is none
+  PacketBuffer* buffer;            // nullptr: not without a closer look, which send_to_neighbour takes
+  const EthernetRewrite* rewrite;  // what frames into the buffer begin with
+
+  // Of the port, whether frames can be sent or not; without one nothing is too large.
+  uint16_t mtu_bytes() const { return port == nullptr ? UINT16_MAX : port->mtu_bytes; }
+};
+
 // send_to_neighbour for a run of packets: what a neighbour leads to is looked up once for as long as it stays
 // the same. Within one burst only.
 class Egress {
  public:
   explicit Egress(PathContext& context) : context_(context) {}
 
-  // Of the port that the neighbour is on, resolved or not; where there is none nothing is too large.
-  uint16_t mtu_bytes(uint32_t neighbour_id) {
+  const Exit& exit(uint32_t neighbour_id) {
     if (neighbour_id != neighbour_id_) [[unlikely]]
       look_up(neighbour_id);
-    return port_ == nullptr ? UINT16_MAX : port_->mtu_bytes;
+    return exit_;
   }
 
   [[gnu::always_inline]] void send(uint32_t neighbour_id, rte_mbuf* packet) {
-    if (neighbour_id != neighbour_id_) [[unlikely]]
-      look_up(neighbour_id);
-    if (buffer_ == nullptr || !prepend_ethernet(packet, neighbour_->rewrite)) [[unlikely]] {
+    const Exit& way = exit(neighbour_id);
+    if (way.buffer == nullptr || !prepend_ethernet(packet, *way.rewrite)) [[unlikely]] {
       send_to_neighbour(context_, neighbour_id, packet);
       return;
     }
-    buffer_->bytes += packet->pkt_len;
-    buffer_->packets[buffer_->count++] = packet;
-    if (buffer_->count == kBurst) flush_port(context_, *port_);
+    put_frame(context_, *way.port, *way.buffer, packet);
   }
 
  private:
   [[gnu::noinline]] void look_up(uint32_t neighbour_id) {
     neighbour_id_ = neighbour_id;
-    buffer_ = nullptr;
-    neighbour_ = context_.world->neighbours.at(neighbour_id);
-    port_ = neighbour_ == nullptr ? nullptr : context_.world->ports.at(neighbour_->port_id);
-    if (port_ == nullptr || !neighbour_->resolved || !port_->link_up.load(std::memory_order_relaxed)) return;
-    buffer_ = &context_.transmit[port_->id];
-    context_.transmit_ports |= uint64_t{1} << port_->id;
+    exit_ = {};
+    const Neighbour* neighbour = context_.world->neighbours.at(neighbour_id);
+    if (neighbour != nullptr) exit_.port = context_.world->ports.at(neighbour->port_id);
+    const Port* port = exit_.port;
+    if (port == nullptr || !neighbour->resolved || !port->link_up.load(std::memory_order_relaxed)) return;
+    exit_.rewrite = &neighbour->rewrite;
+    exit_.buffer = &context_.transmit[port->id];
+    context_.transmit_ports |= uint64_t{1} << port->id;
   }
 
   PathContext& context_;
   uint32_t neighbour_id_ = api::kNone;
-  const Neighbour* neighbour_ = nullptr;
-  const Port* port_ = nullptr;
-  PacketBuffer* buffer_ = nullptr;  // nullptr: not without a closer look
+  Exit exit_{};
 };
 
 // To another worker; its PacketMeta is filled.
