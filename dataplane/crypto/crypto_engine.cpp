@@ -48,12 +48,16 @@ template <typename Work>
     fetched = job.key;
     if (job.key != nullptr) prefetch_key(job);
   };
-  for (const CryptoJob& job : jobs.first(std::min(kKeysAhead, jobs.size())))
+  const auto run = [&](CryptoJob& job) { job.ok = job.key != nullptr && work(job); };
+  const size_t ahead = std::min(kKeysAhead, jobs.size());
+  for (const CryptoJob& job : jobs.first(ahead))
     fetch(job);
-  for (size_t i = 0; i < jobs.size(); ++i) {
-    if (i + kKeysAhead < jobs.size()) fetch(jobs[i + kKeysAhead]);
-    jobs[i].ok = jobs[i].key != nullptr && work(jobs[i]);
+  for (CryptoJob& job : jobs.first(jobs.size() - ahead)) {
+    fetch(*(&job + kKeysAhead));
+    run(job);
   }
+  for (CryptoJob& job : jobs.last(ahead))
+    run(job);
 }
 
 // Constant time: the position of the first wrong byte tells nothing.
@@ -92,17 +96,11 @@ void CryptoEngine::encrypt(std::span<CryptoJob> jobs) {
            job.aad_bytes, job.icv(), kGcmIcvBytes);
       return true;
     };
-    switch (job.algorithm) {
-      case api::Algorithm::kAes128Gcm16:
-        return run(library->gcm128_enc);
-      case api::Algorithm::kAes192Gcm16:
-        return run(library->gcm192_enc);
-      case api::Algorithm::kAes256Gcm16:
-        return run(library->gcm256_enc);
-      default:
-        others = true;
-        return false;
-    }
+    if (job.algorithm == api::Algorithm::kAes128Gcm16) return run(library->gcm128_enc);
+    if (job.algorithm == api::Algorithm::kAes256Gcm16) return run(library->gcm256_enc);
+    if (job.algorithm == api::Algorithm::kAes192Gcm16) return run(library->gcm192_enc);
+    others = true;
+    return false;
   });
   if (others) [[unlikely]]
     run_job_burst(library_, jobs, CryptoDirection::kEncrypt);
@@ -119,17 +117,11 @@ void CryptoEngine::decrypt(std::span<CryptoJob> jobs) {
            job.aad_bytes, tag.data(), kGcmIcvBytes);
       return same_tag(tag.data(), job.icv());
     };
-    switch (job.algorithm) {
-      case api::Algorithm::kAes128Gcm16:
-        return run(library->gcm128_dec);
-      case api::Algorithm::kAes192Gcm16:
-        return run(library->gcm192_dec);
-      case api::Algorithm::kAes256Gcm16:
-        return run(library->gcm256_dec);
-      default:
-        others = true;
-        return false;
-    }
+    if (job.algorithm == api::Algorithm::kAes128Gcm16) return run(library->gcm128_dec);
+    if (job.algorithm == api::Algorithm::kAes256Gcm16) return run(library->gcm256_dec);
+    if (job.algorithm == api::Algorithm::kAes192Gcm16) return run(library->gcm192_dec);
+    others = true;
+    return false;
   });
   if (others) [[unlikely]]
     run_job_burst(library_, jobs, CryptoDirection::kDecrypt);

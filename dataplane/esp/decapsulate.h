@@ -129,26 +129,38 @@ inline void expose_inner(rte_mbuf* packet, const uint8_t* inner, uint32_t inner_
 [[gnu::noinline]] api::DropReason strip_other(DecapPacket& item, uint8_t* payload, uint32_t payload_bytes,
                                               uint8_t next_header);
 
+// Whether a payload of so many bytes begins with an IPv4 packet without options that fits. It has a trailer
+// and an ICV behind it: there is something to read even if it is empty.
+inline bool is_plain_ipv4(const uint8_t* payload, uint32_t payload_bytes) {
+  const auto& header = *reinterpret_cast<const rte_ipv4_hdr*>(payload);
+  const uint32_t inner_bytes = ipv4_total_bytes(header);
+  return header.version_ihl == RTE_IPV4_VHL_DEF && inner_bytes >= sizeof header &&
+         inner_bytes <= payload_bytes;
+}
+
 // RFC 4303 section 3.4.4.1 steps after verification: trailer, next header, TFC padding, inner header.
 [[gnu::always_inline]] inline api::DropReason strip(DecapPacket& item, const CryptoJob& job,
                                                     InboundTally& tally) {
+  static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN);
   uint8_t* text = job.text;
   const uint32_t text_bytes = job.text_bytes;
-  const uint32_t pad_bytes = text[text_bytes - 2];
-  const uint8_t next_header = text[text_bytes - 1];
+  uint16_t trailer;  // pad length, next header
+  std::memcpy(&trailer, text + text_bytes - kEspTrailerBytes, sizeof trailer);
+  const uint32_t pad_bytes = trailer & 0xff;
+  const auto next_header = static_cast<uint8_t>(trailer >> 8);
   if (pad_bytes + kEspTrailerBytes > text_bytes) [[unlikely]]
     return api::DropReason::kPadLength;
   const uint32_t payload_bytes = text_bytes - kEspTrailerBytes - pad_bytes;
   if (const api::DropReason drop = tally.count(payload_bytes); drop != kKeep) [[unlikely]]
     return drop;
-  if (next_header != kIpv4InEsp || (payload_bytes > 0 && text[0] >> 4 != 4)) [[unlikely]]
-    return strip_other(item, text, payload_bytes, next_header);
-  if (check_ipv4(text, payload_bytes) != kKeep) [[unlikely]]
-    return api::DropReason::kInnerBadHeader;
+  if (next_header != kIpv4InEsp || !is_plain_ipv4(text, payload_bytes)) [[unlikely]] {
+    if (next_header != kIpv4InEsp || (payload_bytes > 0 && text[0] >> 4 != 4))
+      return strip_other(item, text, payload_bytes, next_header);
+    if (check_ipv4(text, payload_bytes) != kKeep) return api::DropReason::kInnerBadHeader;
+  }
 
   auto& inner = *reinterpret_cast<rte_ipv4_hdr*>(text);
-  const uint32_t inner_bytes = ipv4_total_bytes(inner);
-  expose_inner(item.packet, text, inner_bytes);
+  expose_inner(item.packet, text, ipv4_total_bytes(inner));
   if (ecn_of(inner.type_of_service) == ecn_of(item.outer_tos)) [[likely]]
     return kKeep;
   return merge_ecn(inner, item.outer_tos);

@@ -27,9 +27,13 @@ inline EthernetRewrite make_ethernet_rewrite(const rte_ether_addr& destination, 
 
 // False, and no change, without headroom for it.
 inline bool prepend_ethernet(rte_mbuf* packet, const EthernetRewrite& rewrite) {
-  char* start = rte_pktmbuf_prepend(packet, sizeof(rte_ether_hdr));
-  if (start == nullptr) return false;
-  std::memcpy(start, &rewrite.header, sizeof(rte_ether_hdr));
+  constexpr uint16_t kBytes = sizeof(rte_ether_hdr);
+  if (packet->data_off < kBytes) [[unlikely]]
+    return false;
+  packet->data_off = static_cast<uint16_t>(packet->data_off - kBytes);
+  packet->data_len = static_cast<uint16_t>(packet->data_len + kBytes);
+  packet->pkt_len += kBytes;
+  std::memcpy(rte_pktmbuf_mtod(packet, void*), &rewrite.header, sizeof(rte_ether_hdr));
   return true;
 }
 

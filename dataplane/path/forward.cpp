@@ -158,15 +158,19 @@ void forward_fragments(PathContext& context, const RoutedPacket& packet, uint32_
 
 [[gnu::always_inline]] inline void to_neighbour(PathContext& context, std::span<const RoutedPacket> packets,
                                                 uint32_t neighbour_id, Egress& egress) {
-  const uint16_t mtu_bytes = egress.exit(neighbour_id).mtu_bytes();
+  const Exit exit = egress.exit(neighbour_id);
+  const uint16_t mtu_bytes = exit.mtu_bytes();
   for (const RoutedPacket& packet : packets) {
+    rte_mbuf* forwarded = packet.packet;
     if (!take_hop(context, packet)) [[unlikely]]
       continue;
-    if (packet.packet->pkt_len > mtu_bytes) [[unlikely]] {
+    if (forwarded->pkt_len > mtu_bytes) [[unlikely]] {
       fit_to_neighbour(context, packet, neighbour_id, mtu_bytes);
-      continue;
+    } else if (exit.buffer == nullptr || !prepend_ethernet(forwarded, *exit.rewrite)) [[unlikely]] {
+      send_to_neighbour(context, neighbour_id, forwarded);
+    } else {
+      put_frame(context, *exit.port, *exit.buffer, forwarded);
     }
-    egress.send(neighbour_id, packet.packet);
   }
 }
 

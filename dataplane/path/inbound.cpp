@@ -190,6 +190,19 @@ void find_sas(PathContext& context, InboundBurst& inbound) {
   inbound.count = count;
 }
 
+// Step 5; the jobs of step 6 are filled.
+[[gnu::noinline]] void prepare_burst(std::span<const InboundPacket> inbound, DecapPacket* packets,
+                                     CryptoJob* jobs) {
+  for (const InboundPacket& packet : inbound) {
+    DecapPacket& item = *packets++;
+    item.packet = packet.packet;
+    item.sa = packet.sa;
+    item.esp_offset = packet.esp_offset_bytes;
+    item.drop = kKeep;
+    prepare_decapsulation(item, *jobs++);  // check_replay
+  }
+}
+
 // Step 9 where there are selectors. An ICMP error passes where what it quotes, reversed, would (RFC 4301
 // section 6).
 [[gnu::noinline]] bool is_selected(const SelectorSet& selectors, const rte_ipv4_hdr& header) {
@@ -262,7 +275,7 @@ void follow_peer(PathContext& context, const DecapPacket& packet, const CryptoJo
   }
   if (sa.encap.load(std::memory_order_relaxed)) [[unlikely]]
     follow_peer(context, packet, job);
-  rte_ipv4_hdr& header = header_of(packet.packet);
+  auto& header = *reinterpret_cast<rte_ipv4_hdr*>(job.text);  // where the packet begins now
   if (!matches_policy(sa, header)) [[unlikely]] {
     bump(sa.row->policy_dropped);
     drop(context, packet.packet, api::DropReason::kPolicyInbound);
@@ -270,13 +283,13 @@ void follow_peer(PathContext& context, const DecapPacket& packet, const CryptoJo
   }
   if (is_tcp_syn(header)) [[unlikely]]
     clamp_mss(context, sa, header);
-  routed = make_routed_ipv4(packet.packet, sa.vrf_id, kNoPort, Origin::kTunnel);
+  routed = {packet.packet, way_bits(source_bits(sa.vrf_id, kNoPort, Origin::kTunnel), header)};
   return true;
 }
 
 // Steps 7 to 9: how many packets are in `routed`.
-[[gnu::always_inline]] inline uint32_t accept_burst(PathContext& context, std::span<DecapPacket> packets,
-                                                    const CryptoJob* jobs, RoutedPacket* routed) {
+[[gnu::noinline]] uint32_t accept_burst(PathContext& context, std::span<DecapPacket> packets,
+                                        const CryptoJob* jobs, RoutedPacket* routed) {
   InboundTally tally(context.now_ns);
   uint32_t count = 0;
   for (size_t i = 0; i < packets.size(); ++i) {
@@ -346,11 +359,7 @@ void decapsulate_burst(PathContext& context, InboundBurst& inbound) {
   std::array<CryptoJob, kBurst> jobs;
   find_sas(context, inbound);
   const uint32_t count = std::exchange(inbound.count, 0);
-  for (uint32_t i = 0; i < count; ++i) {
-    const InboundPacket& packet = inbound.packets[i];
-    packets[i] = {packet.packet, packet.sa, packet.esp_offset_bytes, 0, 0, kKeep};
-    prepare_decapsulation(packets[i], jobs[i]);  // check_replay
-  }
+  prepare_burst({inbound.packets.data(), count}, packets.data(), jobs.data());
   context.engine->decrypt({jobs.data(), count});
   std::array<RoutedPacket, kBurst> routed;
   const uint32_t routed_count = accept_burst(context, {packets.data(), count}, jobs.data(), routed.data());

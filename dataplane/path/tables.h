@@ -73,7 +73,9 @@ struct Port {
 
   bool is_public() const { return vrf_id == kPublicVrf; }
   bool owns(uint32_t address_be) const {
-    for (uint16_t i = 0; i < address_count; ++i) {
+    if (address_count > 0 && addresses_be[0] == address_be) [[likely]]
+      return true;
+    for (uint16_t i = 1; i < address_count; ++i) {
       if (addresses_be[i] == address_be) return true;
     }
     return false;

@@ -48,9 +48,19 @@ class ReplayWindow {
   // Marks it seen and moves the edge; only after the ICV was verified. False, and no change, where
   // check_replay fails by now: a duplicate in the same burst.
   bool advance_replay(uint64_t sequence) {
-    if (!check_replay(sequence)) return false;
-    if (sequence > right_edge_) move_edge(sequence);
-    if (packets_ != 0) words_[sequence / kWordBits & word_mask_] |= uint64_t{1} << (sequence % kWordBits);
+    if (packets_ == 0) [[unlikely]] {
+      right_edge_ = sequence > right_edge_ ? sequence : right_edge_;
+      return true;
+    }
+    const uint64_t index = sequence / kWordBits;
+    if (sequence > right_edge_) [[likely]] {
+      if (index != right_edge_ / kWordBits) [[unlikely]]
+        clear_words(index);
+      right_edge_ = sequence;
+    } else if (!check_replay(sequence)) {
+      return false;
+    }
+    words_[index & word_mask_] |= uint64_t{1} << (sequence % kWordBits);
     return true;
   }
 
@@ -63,14 +73,12 @@ class ReplayWindow {
  private:
   static constexpr uint32_t kWordBits = 64;
 
-  void move_edge(uint64_t sequence) {
-    if (packets_ != 0) {
-      const uint64_t first = right_edge_ / kWordBits, last = sequence / kWordBits;
-      const uint64_t fresh = last - first <= word_mask_ ? last - first : uint64_t{word_mask_} + 1;
-      for (uint64_t i = 0; i < fresh; ++i)
-        words_[(last - i) & word_mask_] = 0;
-    }
-    right_edge_ = sequence;
+  // The words after the right edge's, up to the one at `last`.
+  void clear_words(uint64_t last) {
+    const uint64_t first = right_edge_ / kWordBits;
+    const uint64_t fresh = last - first <= word_mask_ ? last - first : uint64_t{word_mask_} + 1;
+    for (uint64_t i = 0; i < fresh; ++i)
+      words_[(last - i) & word_mask_] = 0;
   }
 
   uint64_t right_edge_ = 0;
