@@ -29,7 +29,7 @@ static_assert(kMinPathMtuBytes > kMaxOverheadBytes);  // of a tunnel's path MTU 
 
 // Packets of a burst side by side that go by one SA.
 struct Run {
-  uint32_t count;
+  uint32_t begin;  // its first packet; the next run's is its end
   uint32_t bytes;  // of all of them
   bool is_usual;   // they pass steps 5 and 7 as they are
 };
@@ -295,33 +295,34 @@ void clamp_mss(rte_ipv4_hdr& header, const Tunnel& tunnel, uint16_t mtu_bytes) {
 }
 
 // Whether the packet passes steps 5 and 7 as it is. `fitting_bytes`: a size that is known to fit the tunnel.
-[[gnu::always_inline]] inline bool is_usual(const OutboundPacket& item, uint32_t& fitting_bytes) {
-  const rte_mbuf* packet = item.routed.packet;
+[[gnu::always_inline]] inline bool is_usual(rte_mbuf* packet, const Tunnel& tunnel, const OutboundSa& sa,
+                                            uint32_t& fitting_bytes) {
   if (packet->pkt_len > fitting_bytes) [[unlikely]] {
-    fitting_bytes = tunnel_mtu(*item.tunnel, *item.sa);
+    fitting_bytes = tunnel_mtu(tunnel, sa);
     if (packet->pkt_len > fitting_bytes) return false;
   }
-  const rte_ipv4_hdr& header = header_of(item.routed.packet);
-  return !is_tcp_syn(header) && matches_policy(*item.sa, header);
+  const rte_ipv4_hdr& header = header_of(packet);
+  return !is_tcp_syn(header) && matches_policy(sa, header);
 }
 
-// The packets from the first on that share its SA, whose state is fetched.
-[[gnu::always_inline]] inline uint32_t find_run(std::span<const OutboundPacket> packets, Run& run) {
-  const OutboundPacket& first = packets[0];
-  const OutboundSa* sa = first.sa;
-  prefetch_state(*sa);
-  uint32_t fitting_bytes = first.tunnel->path_mtu_bytes.load(std::memory_order_relaxed) - kMaxOverheadBytes;
-  const OutboundPacket* next = &first;
-  const OutboundPacket* const end = next + packets.size();
-  uint32_t bytes = 0;
-  bool usual = true;
-  do {
-    bytes += next->routed.packet->pkt_len;
-    usual &= is_usual(*next, fitting_bytes);
-  } while (++next != end && next->sa == sa);
-  const auto count = static_cast<uint32_t>(next - &first);
-  run = {count, bytes, usual};
-  return count;
+// How many runs: packets side by side that go by one SA, whose state is fetched. One more is the burst's end.
+[[gnu::noinline]] uint32_t find_runs(std::span<const OutboundPacket> packets, Run* runs) {
+  Run* run = runs - 1;
+  const OutboundSa* sa = nullptr;
+  uint32_t fitting_bytes = 0;
+  for (const OutboundPacket& packet : packets) {
+    if (packet.sa != sa) {
+      sa = packet.sa;
+      prefetch_state(*sa);
+      fitting_bytes = packet.tunnel->path_mtu_bytes.load(std::memory_order_relaxed) - kMaxOverheadBytes;
+      *++run = {static_cast<uint32_t>(&packet - packets.data()), 0, true};
+    }
+    run->bytes += packet.routed.packet->pkt_len;
+    if (!is_usual(packet.routed.packet, *packet.tunnel, *sa, fitting_bytes)) [[unlikely]]
+      run->is_usual = false;
+  }
+  *++run = {static_cast<uint32_t>(packets.size()), 0, false};
+  return static_cast<uint32_t>(run - runs);
 }
 
 // Steps 5 and 7 to 9 for a run. Its numbers are taken at once where nothing is unusual about any of its
@@ -333,15 +334,15 @@ void clamp_mss(rte_ipv4_hdr& header, const Tunnel& tunnel, uint16_t mtu_bytes) {
   const Exit& exit = burst.egress.exit(neighbour_id);
   const uint64_t addresses = sa.plain_addresses.load(std::memory_order_acquire);
   uint64_t sequence = 0;
-  if (run.is_usual && addresses != 0 && exit.buffer != nullptr && burst.count + run.count <= kBurst)
+  if (run.is_usual && addresses != 0 && exit.buffer != nullptr && burst.count + packets.size() <= kBurst)
       [[likely]]
-    sequence = assign_sequences(sa, run.count, run.bytes, context.now_ns);
+    sequence = assign_sequences(sa, static_cast<uint32_t>(packets.size()), run.bytes, context.now_ns);
   if (sequence == 0) [[unlikely]] {
     for (const OutboundPacket& packet : packets)
       encapsulate_unusual(context, burst, packet);
     return;
   }
-  if (run.count == 1) {
+  if (packets.size() == 1) {
     PlainEncapsulation<Front::kLinkHeader> encapsulation(sa, addresses, sequence, exit.rewrite);
     append_frame(context, burst, burst.count, packets[0].routed.packet, sa, encapsulation);
   } else {
@@ -384,14 +385,12 @@ void leave_home(PathContext& context, const RoutedPacket& packet, const Tunnel& 
 
 void encapsulate_burst(PathContext& context, OutboundBurst& outbound) {
   const std::span<const OutboundPacket> packets(outbound.packets.data(), outbound.count);
-  std::array<Run, kBurst> runs;
-  uint32_t run_count = 0;
-  for (size_t begin = 0; begin < packets.size(); ++run_count)
-    begin += find_run(packets.subspan(begin), runs[run_count]);
+  std::array<Run, kBurst + 1> runs;
+  const uint32_t run_count = find_runs(packets, runs.data());
   EspBurst burst(context);
-  const OutboundPacket* next = packets.data();
-  for (uint32_t i = 0; i < run_count; next += runs[i++].count)
-    encapsulate_run(context, burst, {next, runs[i].count}, runs[i]);
+  for (uint32_t i = 0; i < run_count; ++i)
+    encapsulate_run(context, burst, packets.subspan(runs[i].begin, runs[i + 1].begin - runs[i].begin),
+                    runs[i]);
   outbound.count = 0;
   if (burst.count > 0) encrypt_and_send(context, burst);
 }
