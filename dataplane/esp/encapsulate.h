@@ -197,8 +197,9 @@ class Encapsulation {
   void write_esp(uint8_t* esp, uint8_t* text, uint64_t sequence) const {
     const __m128i number = _mm_cvtsi64_si128(static_cast<int64_t>(sequence));
     const __m128i header_and_iv = _mm_or_si128(_mm_shuffle_epi8(number, esp_order_), spi_);
-    _mm_storeh_pd(reinterpret_cast<double*>(text - 8), _mm_castsi128_pd(header_and_iv));
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(esp), header_and_iv);
+    const int64_t iv = _mm_extract_epi64(header_and_iv, 1), header = _mm_cvtsi128_si64(header_and_iv);
+    std::memcpy(text - sizeof iv, &iv, sizeof iv);
+    std::memcpy(esp, &header, sizeof header);
   }
 
   static void store(uint8_t* to, __m128i value) { _mm_storeu_si128(reinterpret_cast<__m128i*>(to), value); }

@@ -48,9 +48,9 @@ struct EspBurst {
 
   // The packets appended last go this way.
   void go_by(uint32_t neighbour_id, const Port* port, PacketBuffer* buffer) {
-    const WayOut* last = &ways[way_count - 1];
-    if (way_count == 0 || last->neighbour_id != neighbour_id || last->buffer != buffer)
-      ways[way_count++] = {neighbour_id, 0, port, buffer};
+    const bool goes_on = way_count > 0 && ways[way_count - 1].neighbour_id == neighbour_id &&
+                         ways[way_count - 1].buffer == buffer;
+    if (!goes_on) ways[way_count++] = {neighbour_id, 0, port, buffer};
     ways[way_count - 1].end = count;
   }
 
@@ -307,7 +307,8 @@ void clamp_mss(rte_ipv4_hdr& header, const Tunnel& tunnel, uint16_t mtu_bytes) {
 
 // How many runs: packets side by side that go by one SA, whose state is fetched. One more is the burst's end.
 [[gnu::noinline]] uint32_t find_runs(std::span<const OutboundPacket> packets, Run* runs) {
-  Run* run = runs - 1;
+  Run* run = runs;
+  uint32_t count = 0;
   const OutboundSa* sa = nullptr;
   uint32_t fitting_bytes = 0;
   for (const OutboundPacket& packet : packets) {
@@ -315,14 +316,15 @@ void clamp_mss(rte_ipv4_hdr& header, const Tunnel& tunnel, uint16_t mtu_bytes) {
       sa = packet.sa;
       prefetch_state(*sa);
       fitting_bytes = packet.tunnel->path_mtu_bytes.load(std::memory_order_relaxed) - kMaxOverheadBytes;
-      *++run = {static_cast<uint32_t>(&packet - packets.data()), 0, true};
+      run = &runs[count++];
+      *run = {static_cast<uint32_t>(&packet - packets.data()), 0, true};
     }
     run->bytes += packet.routed.packet->pkt_len;
     if (!is_usual(packet.routed.packet, *packet.tunnel, *sa, fitting_bytes)) [[unlikely]]
       run->is_usual = false;
   }
-  *++run = {static_cast<uint32_t>(packets.size()), 0, false};
-  return static_cast<uint32_t>(run - runs);
+  runs[count] = {static_cast<uint32_t>(packets.size()), 0, false};
+  return count;
 }
 
 // Steps 5 and 7 to 9 for a run. Its numbers are taken at once where nothing is unusual about any of its

@@ -67,6 +67,34 @@ TEST(Ipv4, TtlAndTosKeepTheChecksumRight) {
   }
 }
 
+TEST(Ipv4, ThePlainChecksumIsValidWhereItIsByTheBook) {
+  std::mt19937 random(2);
+  for (const int id : {0, 1, 0x1234, 0xffff}) {
+    Bytes packet = ipv4({}, {.source = static_cast<uint32_t>(random()),
+                             .destination = static_cast<uint32_t>(random()),
+                             .id = static_cast<uint16_t>(id)});
+    for (uint32_t checksum = 0; checksum <= 0xffff; ++checksum) {
+      put16(packet, 10, static_cast<uint16_t>(checksum));
+      ASSERT_EQ(plain_ipv4_checksum_valid(header_of(packet)), internet_checksum(packet, 0, 20) == 0)
+          << checksum;
+    }
+  }
+}
+
+TEST(Ipv4, TheTtlsCarryComesRoundInTheChecksum) {
+  uint32_t all_ones = 0;
+  for (uint32_t id = 0; id <= 0xffff; ++id) {  // every checksum there is
+    Bytes packet = ipv4({}, {.ttl = 64, .id = static_cast<uint16_t>(id)});
+    if (packet[10] == 0 && packet[11] == 0) {  // the other way to write zero, as good as this one
+      put16(packet, 10, 0xffff);
+      ++all_ones;
+    }
+    ASSERT_EQ(decrement_ttl(header_of(packet)), kKeep);
+    ASSERT_EQ(internet_checksum(packet, 0, 20), 0u) << id;
+  }
+  EXPECT_GT(all_ones, 0u);
+}
+
 TEST(Flow, ReadsPortsWhereTheyAre) {
   Bytes udp = ipv4_of_size(60);
   Flow flow = read_flow(header_of(udp));
