@@ -12,6 +12,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -21,7 +22,7 @@
 namespace sallyport::api {
 
 inline constexpr uint32_t kMagic = 0x53504450;  // "SPDP"
-inline constexpr uint16_t kVersion = 5;
+inline constexpr uint16_t kVersion = 6;
 inline constexpr uint32_t kMaxMessageBytes = 8192;
 inline constexpr uint32_t kMaxSelectors = 32;     // of one side of an SA
 inline constexpr uint32_t kMaxGroupMembers = 64;  // of a next-hop group
@@ -263,7 +264,7 @@ struct SetTunnel {
   uint32_t tunnel_id;
   uint32_t vrf_id;
   uint32_t neighbour_id;    // of the next hop on the public side; its port is where the tunnel leaves
-  uint32_t outbound_slot;   // in dumps only: the SA it sends on; kNone: none
+  uint32_t outbound_slot;   // in dumps only: the newest SA it sends on; kNone: none
   uint16_t path_mtu_bytes;  // in dumps only: of the outer packet, as learnt
   DfPolicy df;
   DscpPolicy dscp_policy;
@@ -289,6 +290,8 @@ struct Selector {
   uint16_t port_from, port_to;
   uint16_t reserved;
   std::array<uint8_t, 16> from, to;
+
+  auto operator<=>(const Selector&) const = default;
 };
 
 using SaSelectors = std::array<Selector, 2 * kMaxSelectors>;  // the local ones, then the remote ones
@@ -330,7 +333,7 @@ struct SetOutboundSa {
   uint32_t tunnel_id;
   uint8_t esn;
   uint8_t encap;
-  uint8_t activate;       // the tunnel sends on this SA from now on
+  uint8_t activate;       // as ActivateSa; in dumps: the tunnel sends on it
   uint8_t may_have_sent;  // refuse (kUnsafe) unless the record of its sequence numbers is there
   SaKeys keys;
   Lifetimes lifetimes;
@@ -353,7 +356,10 @@ struct UpdateSa {  // addresses move; keys, sequence numbers and window stay
   uint16_t local_port, remote_port;
 };
 
-struct ActivateSa {  // the tunnel of this outbound SA sends on it from now on
+// The tunnel of this outbound SA sends on it from now on, in the place of the one with the same selectors (in
+// any order), if there is one. It sends on SAs of different selectors side by side: each packet goes by the
+// one activated last of those that it is within. An SA that it sends on already stays where it is.
+struct ActivateSa {
   Header header;
   uint32_t slot;
   uint32_t spi;

@@ -8,8 +8,8 @@
 #include <cstring>
 
 #include "dataplane/packet/addresses.h"
+#include "dataplane/path/choose_sa.h"
 #include "dataplane/path/context.h"
-#include "dataplane/path/outbound.h"
 
 namespace sallyport::dataplane {
 namespace {
@@ -71,8 +71,7 @@ void Probes::run(uint64_t now_ns) {
     const uint32_t id = due->id;
     Entry& entry = entries_.at(id);
     const uint64_t interval = interval_ns(entry);
-    const OutboundSa* sa = parts_.context.world.outbound_sas.at(parts_.tunnels.active(id));
-    if (sa == nullptr) {  // nothing can be said without one
+    if (parts_.tunnels.active(id) == api::kNone) {  // nothing can be said without one
       entry.missed = 0;
       entry.waiting = entry.answered = false;
       parts_.liveness.pass_probe(id, now_ns);
@@ -84,7 +83,7 @@ void Probes::run(uint64_t now_ns) {
     const bool stalled = now_ns - due->due_ns > interval;
     if (entry.waiting && !entry.answered && !stalled && entry.missed < entry.probe.misses) ++entry.missed;
     judge(id, entry, now_ns);
-    send(id, entry, *sa, now_ns);
+    send(id, entry, now_ns);
     deadlines_.set(id, now_ns + interval - (stalled ? rte_rand_max(interval / 4) : 0));
   }
 }
@@ -108,10 +107,10 @@ bool Probes::is_verified_lately(uint32_t id, const Entry& entry, uint64_t now_ns
   });
 }
 
-void Probes::send(uint32_t id, Entry& entry, const OutboundSa& sa, uint64_t now_ns) {
+void Probes::send(uint32_t id, Entry& entry, uint64_t now_ns) {
   ProbePacket probe;
   if (entry.probe.kind == api::ProbeKind::kGateway) {
-    probe = gateway_probe_for(sa);
+    probe = gateway_probe_for(id);
   } else {
     probe.source = entry.probe.source;
     probe.target = entry.probe.target;
@@ -122,21 +121,30 @@ void Probes::send(uint32_t id, Entry& entry, const OutboundSa& sa, uint64_t now_
   probe.nonce = entry.nonces[probe.sequence % kRemembered] = nonces_.next();
   if (entry.answered_ns == 0) entry.answered_ns = now_ns;
   entry.answered = false;
-  entry.waiting = send_packet(id, sa.slot, probe);
+  entry.waiting = send_packet(id, probe);
 }
 
-// By IPv4, or else by IPv6 where that alone lies within the SA's selectors.
-ProbePacket Probes::gateway_probe_for(const OutboundSa& sa) const {
+// The SA of the tunnel's that lets this packet through; api::kNone: none.
+uint32_t Probes::slot_for(uint32_t tunnel_id, const uint8_t* packet) const {
+  const World& world = parts_.context.world;
+  const Tunnel& tunnel = *world.tunnels.at(tunnel_id);
+  return packet[0] >> 4 == 6
+             ? outbound_slot_for(world, tunnel, *reinterpret_cast<const rte_ipv6_hdr*>(packet))
+             : outbound_slot_for(world, tunnel, *reinterpret_cast<const rte_ipv4_hdr*>(packet));
+}
+
+// By IPv4, or else by IPv6 where that alone lies within an SA's selectors.
+ProbePacket Probes::gateway_probe_for(uint32_t tunnel_id) const {
   std::array<uint8_t, kMaxProbeBytes> room;
   const ProbePacket ipv4 = gateway_probe(api::Family::kIpv4), ipv6 = gateway_probe(api::Family::kIpv6);
   write_probe(ipv4, room);
-  if (is_within_selectors(sa, *reinterpret_cast<const rte_ipv4_hdr*>(room.data()))) return ipv4;
+  if (slot_for(tunnel_id, room.data()) != api::kNone) return ipv4;
   write_probe(ipv6, room);
-  return is_within_selectors(sa, *reinterpret_cast<const rte_ipv6_hdr*>(room.data())) ? ipv6 : ipv4;
+  return slot_for(tunnel_id, room.data()) != api::kNone ? ipv6 : ipv4;
 }
 
 // False: no room for it anywhere, which says nothing of the tunnel.
-bool Probes::send_packet(uint32_t tunnel_id, uint32_t slot, const ProbePacket& probe) {
+bool Probes::send_packet(uint32_t tunnel_id, const ProbePacket& probe) {
   const auto pool = parts_.context.pools.of_socket(-1);
   rte_mbuf* packet = pool.ok() ? rte_pktmbuf_alloc(pool.value()) : nullptr;
   if (packet == nullptr) {
@@ -146,6 +154,8 @@ bool Probes::send_packet(uint32_t tunnel_id, uint32_t slot, const ProbePacket& p
   auto* room = reinterpret_cast<uint8_t*>(rte_pktmbuf_append(packet, kMaxProbeBytes));
   const uint32_t bytes = write_probe(probe, {room, kMaxProbeBytes});
   rte_pktmbuf_trim(packet, static_cast<uint16_t>(kMaxProbeBytes - bytes));
+  const uint32_t fitting = slot_for(tunnel_id, room);
+  const uint32_t slot = fitting != api::kNone ? fitting : parts_.tunnels.active(tunnel_id);
   PacketMeta& meta = meta_of(packet);
   meta = {};
   meta.kind = MetaKind::kInjectTunnel;
@@ -167,7 +177,7 @@ void Probes::receive(uint32_t tunnel_id, rte_mbuf* packet, uint64_t now_ns) {
     Entry* entry = probe->tunnel_id == tunnel_id ? find_asker(*probe) : nullptr;
     if (entry != nullptr && entry->probe.kind == api::ProbeKind::kGateway) accept(tunnel_id, *entry, now_ns);
   } else if (is_gateway_request(*probe) && parts_.tunnels.active(tunnel_id) != api::kNone) {
-    send_packet(tunnel_id, parts_.tunnels.active(tunnel_id), answer_to(*probe));
+    send_packet(tunnel_id, answer_to(*probe));
   } else {
     parts_.injector.count_drop(api::DropReason::kProbeAddress);
   }

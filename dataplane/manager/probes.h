@@ -71,9 +71,10 @@ class Probes {
   void start(uint32_t id, Entry& entry, uint64_t now_ns);
   void judge(uint32_t id, Entry& entry, uint64_t now_ns);
   bool is_verified_lately(uint32_t id, const Entry& entry, uint64_t now_ns) const;
-  void send(uint32_t id, Entry& entry, const OutboundSa& sa, uint64_t now_ns);
-  bool send_packet(uint32_t tunnel_id, uint32_t slot, const ProbePacket& probe);
-  ProbePacket gateway_probe_for(const OutboundSa& sa) const;
+  void send(uint32_t id, Entry& entry, uint64_t now_ns);
+  bool send_packet(uint32_t tunnel_id, const ProbePacket& probe);
+  ProbePacket gateway_probe_for(uint32_t tunnel_id) const;
+  uint32_t slot_for(uint32_t tunnel_id, const uint8_t* packet) const;
   Entry* find_asker(const ProbePacket& answer);
   void accept(uint32_t id, Entry& entry, uint64_t now_ns);
 

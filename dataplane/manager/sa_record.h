@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the manager keeps of an SA beside the SA itself: the message it came by, without keys and without room
-// for selectors it doesn't have (a message has room for 64, a record mostly holds 2). Manager thread.
+// for selectors it doesn't have (a message has room for 64, a record mostly holds 2). Those are sorted, as
+// their order means nothing. Manager thread.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -23,9 +25,12 @@ class StoredSaMessage {
     std::memcpy(after_keys_.data(), bytes + kAfterKeys, after_keys_.size());
     key_bytes_ = message.keys.key_bytes;
     integrity_key_bytes_ = message.keys.integrity_key_bytes;
-    const size_t count = size_t{message.local_selector_count} + message.remote_selector_count;
-    selectors_ = std::make_unique<api::Selector[]>(count);
-    std::copy_n(message.selectors.begin(), count, selectors_.get());
+    local_count_ = message.local_selector_count;
+    remote_count_ = message.remote_selector_count;
+    selectors_ = std::make_unique<api::Selector[]>(local_count_ + remote_count_);
+    std::copy_n(message.selectors.begin(), local_count_ + remote_count_, selectors_.get());
+    std::sort(selectors_.get(), selectors_.get() + local_count_);
+    std::sort(selectors_.get() + local_count_, selectors_.get() + local_count_ + remote_count_);
   }
 
   // As it came but for the header, which is zero, as keys are.
@@ -39,9 +44,14 @@ class StoredSaMessage {
     message.keys.integrity = integrity_;
     message.keys.key_bytes = key_bytes_;
     message.keys.integrity_key_bytes = integrity_key_bytes_;
-    std::copy_n(selectors_.get(), size_t{message.local_selector_count} + message.remote_selector_count,
-                message.selectors.begin());
+    std::copy_n(selectors_.get(), local_count_ + remote_count_, message.selectors.begin());
     return message;
+  }
+
+  bool same_selectors(const StoredSaMessage& other) const {
+    return local_count_ == other.local_count_ && remote_count_ == other.remote_count_ &&
+           std::equal(selectors_.get(), selectors_.get() + local_count_ + remote_count_,
+                      other.selectors_.get());
   }
 
  private:
@@ -51,6 +61,7 @@ class StoredSaMessage {
   api::Algorithm algorithm_;
   api::Integrity integrity_;
   uint16_t key_bytes_, integrity_key_bytes_;
+  uint32_t local_count_, remote_count_;
   std::array<std::byte, offsetof(Message, selectors) - kAfterKeys> after_keys_;
   std::unique_ptr<api::Selector[]> selectors_;
 };

@@ -209,7 +209,7 @@ Failure Sas::set_outbound(const api::SetOutboundSa& message) {
     case Match::kOther:
       return slot_taken("outbound", message.slot, message.spi, found->sa->spi);
   }
-  if (!failure.failed() && message.activate) tunnels_.activate(message.tunnel_id, message.slot);
+  if (!failure.failed() && message.activate) send_on(message.tunnel_id, message.slot);
   return failure;
 }
 
@@ -262,8 +262,17 @@ Failure Sas::move_outbound(const api::UpdateSa& message) {
 Failure Sas::activate(const api::ActivateSa& message) {
   const OutboundRecord* record = find_outbound(message.slot, message.spi);
   if (record == nullptr) return no_such_sa("outbound", message.slot, message.spi);
-  tunnels_.activate(record->sa->tunnel_id, message.slot);
+  send_on(record->sa->tunnel_id, message.slot);
   return success();
+}
+
+// In the place of the one with the same selectors.
+void Sas::send_on(uint32_t tunnel_id, uint32_t slot) {
+  if (tunnels_.sends_on(tunnel_id, slot)) return;
+  uint32_t replaced = tunnels_.active(tunnel_id);
+  while (replaced != api::kNone && !outbound_[replaced]->stored.same_selectors(outbound_[slot]->stored))
+    replaced = tunnels_.older(replaced);
+  tunnels_.send_on(tunnel_id, slot, replaced);
 }
 
 // Copy and swap: sequence numbers and lifetimes belong to the SA and are not touched.
@@ -309,7 +318,7 @@ Failure Sas::remove_outbound(const api::DeleteSa& message, std::function<void()>
   const uint32_t tunnel_id = outbound_[message.slot]->sa->tunnel_id;
   unlink(first_outbound_[tunnel_id], outbound_, message.slot);
   std::unique_ptr<OutboundRecord> record = std::move(outbound_[message.slot]);
-  if (tunnels_.active(tunnel_id) == message.slot) tunnels_.activate(tunnel_id, api::kNone);
+  tunnels_.stop_sending_on(tunnel_id, message.slot);
   context_.world.outbound_sas.publish(message.slot, nullptr);
   context_.references.drop(ObjectKind::kTunnel, tunnel_id);
   const auto [first, last] = outbound_by_spi_.equal_range(message.spi);
@@ -368,7 +377,7 @@ DumpSource Sas::dump_inbound() const {
 DumpSource Sas::dump_outbound() const {
   return dump_of_table(outbound_, [this](uint32_t slot, const OutboundRecord& record) {
     auto message = with_header(record.stored.message(), api::Type::kSetOutboundSa);
-    message.activate = tunnels_.active(message.tunnel_id) == slot;
+    message.activate = tunnels_.sends_on(message.tunnel_id, slot);
     message.may_have_sent = 1;
     return message;
   });

@@ -56,6 +56,7 @@ class Sas {
   Failure move_outbound(const api::UpdateSa& message);
   Failure remove_inbound(const api::DeleteSa& message, std::function<void()> done);
   Failure remove_outbound(const api::DeleteSa& message, std::function<void()> done);
+  void send_on(uint32_t tunnel_id, uint32_t slot);
   Failure replace_header(OutboundRecord& record, const OuterEndpoints& endpoints);
 
   TablesContext& context_;

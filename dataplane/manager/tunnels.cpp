@@ -21,6 +21,12 @@ uint16_t plateau_below(uint16_t mtu_bytes) {
   return it == kPlateaus.end() ? kMinPathMtuBytes : *it;
 }
 
+// api::kNone: it sends on none.
+uint32_t first_of(const Tunnel& tunnel) {
+  const uint32_t word = tunnel.outbound_slot.load(std::memory_order_relaxed);
+  return word == api::kNone ? word : word & ~kSeveralSas;
+}
+
 }  // namespace
 
 // The workers have stopped: nothing reads the World any more.
@@ -88,14 +94,58 @@ OuterPolicy Tunnels::policy(uint32_t id) const {
   return {entry->message.df, entry->message.dscp_policy, entry->message.dscp};
 }
 
-void Tunnels::activate(uint32_t id, uint32_t slot) {
-  if (const Entry* entry = find(id); entry != nullptr)
-    entry->tunnel->outbound_slot.store(slot, std::memory_order_release);
-}
-
 uint32_t Tunnels::active(uint32_t id) const {
   const Entry* entry = find(id);
-  return entry == nullptr ? api::kNone : entry->tunnel->outbound_slot.load(std::memory_order_relaxed);
+  return entry == nullptr ? api::kNone : first_of(*entry->tunnel);
+}
+
+uint32_t Tunnels::older(uint32_t slot) const {
+  return context_.world.outbound_beside[slot].load(std::memory_order_relaxed);
+}
+
+bool Tunnels::sends_on(uint32_t id, uint32_t slot) const {
+  uint32_t held = active(id);
+  while (held != api::kNone && held != slot)
+    held = older(held);
+  return held != api::kNone;
+}
+
+// At every moment workers find each SA that stays, and the new one or the replaced one.
+void Tunnels::send_on(uint32_t id, uint32_t slot, uint32_t replaced) {
+  const Entry* entry = find(id);
+  if (entry == nullptr) return;
+  const uint32_t first = first_of(*entry->tunnel);
+  const bool replaces_first = first != api::kNone && first == replaced;
+  context_.world.outbound_beside[slot].store(replaces_first ? older(first) : first,
+                                             std::memory_order_release);
+  set_first(*entry, slot);
+  if (replaced != api::kNone && !replaces_first) unlink(*entry, replaced);
+}
+
+void Tunnels::stop_sending_on(uint32_t id, uint32_t slot) {
+  if (!sends_on(id, slot)) return;
+  const Entry& entry = *find(id);
+  if (first_of(*entry.tunnel) == slot) {
+    set_first(entry, older(slot));
+  } else {
+    unlink(entry, slot);
+  }
+}
+
+// The list begins with `slot`, whose next one is set; api::kNone: there is none.
+void Tunnels::set_first(const Entry& entry, uint32_t slot) {
+  const bool is_one = slot == api::kNone || older(slot) == api::kNone;
+  entry.tunnel->outbound_slot.store(is_one ? slot : slot | kSeveralSas, std::memory_order_release);
+}
+
+// Takes out one that is not the first. It keeps its next one, for workers that have come as far as it.
+void Tunnels::unlink(const Entry& entry, uint32_t slot) {
+  const uint32_t first = first_of(*entry.tunnel);
+  uint32_t newer = first;
+  while (older(newer) != slot)
+    newer = older(newer);
+  context_.world.outbound_beside[newer].store(older(slot), std::memory_order_release);
+  set_first(entry, first);
 }
 
 uint16_t Tunnels::port_mtu(const Entry& entry) const {
@@ -144,7 +194,7 @@ void Tunnels::refresh_path_mtus(uint64_t now_ns) {
 DumpSource Tunnels::dump(std::function<api::HealthCause(uint32_t tunnel_id)> cause_of) const {
   return dump_of_table(entries_, [cause_of = std::move(cause_of)](uint32_t id, const Entry& entry) {
     auto message = entry.message;
-    message.outbound_slot = entry.tunnel->outbound_slot.load(std::memory_order_relaxed);
+    message.outbound_slot = first_of(*entry.tunnel);
     message.path_mtu_bytes = entry.tunnel->path_mtu_bytes.load(std::memory_order_relaxed);
     message.unhealthy = static_cast<uint8_t>(cause_of(id));
     return message;

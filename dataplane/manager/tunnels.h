@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Tunnels: their next hop, their active outbound SA and what was learnt about their path MTU. Manager thread.
+// Tunnels: their next hop, the outbound SAs they send on and what was learnt about their path MTU. Manager
+// thread.
 #pragma once
 
 #include <memory>
@@ -26,9 +27,17 @@ class Tunnels {
 
   bool contains(uint32_t id) const { return find(id) != nullptr; }
   OuterPolicy policy(uint32_t id) const;
-  // The SA that the tunnel sends on from now on; api::kNone: none.
-  void activate(uint32_t id, uint32_t slot);
+
+  // The SA that the tunnel sends on, or the newest of several; api::kNone: none.
   uint32_t active(uint32_t id) const;
+  // Of those that a tunnel sends on, the one before this one in time; api::kNone: none.
+  uint32_t older(uint32_t slot) const;
+  bool sends_on(uint32_t id, uint32_t slot) const;
+  // From now on the tunnel sends on this SA, too, as its newest. `replaced`: which of those that it sends on
+  // leaves at the same moment; api::kNone: none. The SA is one that it doesn't send on yet.
+  void send_on(uint32_t id, uint32_t slot, uint32_t replaced);
+  // Nothing where it doesn't send on it.
+  void stop_sending_on(uint32_t id, uint32_t slot);
 
   // A router said that packets of this tunnel must not be larger; believed down to kMinPathMtuBytes. 0: it
   // didn't say how large, and the next lower plateau of RFC 1191 is taken.
@@ -48,6 +57,8 @@ class Tunnels {
   };
 
   Entry* find(uint32_t id) const { return id < entries_.size() ? entries_[id].get() : nullptr; }
+  void set_first(const Entry& entry, uint32_t slot);
+  void unlink(const Entry& entry, uint32_t slot);
   uint16_t port_mtu(const Entry& entry) const;
   void update_path_mtu(Entry& entry);
 

@@ -11,6 +11,7 @@
 #include "dataplane/packet/fragment.h"
 #include "dataplane/packet/icmp_error.h"
 #include "dataplane/packet/ipv4.h"
+#include "dataplane/path/choose_sa.h"
 #include "dataplane/path/outbound.h"
 #include "dataplane/path/policy_member.h"
 #include "dataplane/path/probe_packets.h"
@@ -223,6 +224,20 @@ void select_members(PathContext& context, Ways& ways) {
   }
 }
 
+// Where the tunnel sends on several SAs.
+[[gnu::noinline]] void to_side_by_side(PathContext& context, std::span<const RoutedPacket> packets,
+                                       const Tunnel& tunnel, OutboundBurst& outbound) {
+  for (const RoutedPacket& packet : packets) {
+    if (!take_hop(context, packet)) continue;
+    const Home home = choose_home(context, tunnel, header_of(packet.packet));
+    if (home.sa == nullptr) {
+      leave_home(context, packet, tunnel, home.slot);
+    } else {
+      outbound.append(tunnel, *home.sa, packet);
+    }
+  }
+}
+
 // The second half of step 6.
 [[gnu::always_inline]] inline void to_tunnel(PathContext& context, std::span<const RoutedPacket> packets,
                                              const Tunnel* tunnel, OutboundBurst& outbound) {
@@ -233,6 +248,10 @@ void select_members(PathContext& context, Ways& ways) {
   }
   const Home home = home_of(context, *tunnel);
   if (home.sa == nullptr) [[unlikely]] {
+    if (home.depends_on_packet()) {
+      to_side_by_side(context, packets, *tunnel, outbound);
+      return;
+    }
     for (const RoutedPacket& packet : packets) {
       if (take_hop(context, packet)) leave_home(context, packet, *tunnel, home.slot);
     }

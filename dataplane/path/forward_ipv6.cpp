@@ -7,6 +7,7 @@
 
 #include "dataplane/packet/addresses.h"
 #include "dataplane/packet/icmpv6_error.h"
+#include "dataplane/path/choose_sa.h"
 #include "dataplane/path/forward.h"
 #include "dataplane/path/outbound_ipv6.h"
 #include "dataplane/path/policy_member.h"
@@ -119,7 +120,7 @@ void to_tunnel(PathContext& context, const RoutedPacket& packet, uint32_t tunnel
   if (tunnel == nullptr) {
     drop(context, packet.packet, api::DropReason::kNoTunnelUp);
   } else if (decrement_for(context, packet)) {
-    const Home home = home_of(context, *tunnel);
+    const Home home = home_for(context, *tunnel, ipv6_header_of(packet.packet));
     if (home.sa == nullptr) {
       leave_home(context, packet, *tunnel, home.slot);
     } else {

@@ -355,10 +355,6 @@ void clamp_mss(rte_ipv4_hdr& header, const Tunnel& tunnel, uint16_t mtu_bytes) {
 
 }  // namespace
 
-bool is_within_selectors(const OutboundSa& sa, const rte_ipv4_hdr& header) {
-  return matches_policy(sa, header);
-}
-
 void receive_lan(PathContext& context, const Port& port, std::span<rte_mbuf*> frames) {
   std::array<RoutedPacket, kBurst> packets;
   const PlainStart plain(port.mac);

@@ -7,10 +7,6 @@
 
 namespace sallyport::dataplane {
 
-// Step 5 for one packet.
-[[nodiscard]] bool is_within_selectors(const OutboundSa& sa, const rte_ipv4_hdr& header);
-[[nodiscard]] bool is_within_selectors(const OutboundSa& sa, const rte_ipv6_hdr& header);
-
 // A packet whose tunnel is chosen, on the home worker of its SA; TTL already decremented.
 struct OutboundPacket {
   RoutedPacket routed;
@@ -37,10 +33,13 @@ void receive_lan(PathContext& context, const Port& port, std::span<rte_mbuf*> fr
 [[gnu::noinline]] void leave_home(PathContext& context, const RoutedPacket& packet, const Tunnel& tunnel,
                                   uint32_t slot);
 
-// Where a tunnel's packets are encrypted: here where `sa` is one, else they leave for the slot's home worker.
+// Where a tunnel's packets are encrypted: here where `sa` is one, else they leave for the slot's home worker,
+// once the packet has said which slot that is where there are several (path/choose_sa.h).
 struct Home {
   OutboundSa* sa;
   uint32_t slot;
+
+  bool depends_on_packet() const { return (slot & kSeveralSas) != 0; }
 };
 inline Home home_of(const PathContext& context, const Tunnel& tunnel) {
   const uint32_t slot = tunnel.outbound_slot.load(std::memory_order_relaxed);

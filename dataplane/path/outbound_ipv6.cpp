@@ -37,6 +37,14 @@ void punt(PathContext& context, const Port& port, rte_mbuf* frame, PuntClass pun
   punt_to_port(context, port.id, frame, punt_class);
 }
 
+// Step 5. An ICMPv6 error passes where what it quotes, reversed, would (RFC 4301 section 6).
+bool matches_policy(const OutboundSa& sa, const rte_ipv6_hdr& header) {
+  if (sa.selectors == nullptr) return !sa.ipv4_only;
+  if (sa.selectors->matches_outbound(header)) return true;
+  const std::optional<Ipv6Flow> quoted = quoted_by_icmpv6_error(header);
+  return quoted.has_value() && sa.selectors->matches_inbound(*quoted);
+}
+
 // Step 7: whether the packet may be sealed. Of what does not fit the tunnel's path MTU, packets up to 1280
 // bytes are sealed all the same and the outer packet is fragmented: a tunnel, too, has to carry what every
 // IPv6 link carries (RFC 8200 section 5, RFC 2473 section 7.1).
@@ -60,7 +68,7 @@ void clamp_mss(const OutboundPacket& packet) {
 void append(PathContext& context, const OutboundPacket& packet, EspBurst& burst) {
   rte_mbuf* sealed = packet.routed.packet;
   OutboundSa& sa = *packet.sa;
-  if (!is_within_selectors(sa, ipv6_header_of(sealed))) {
+  if (!matches_policy(sa, ipv6_header_of(sealed))) {
     bump(sa.row->policy_dropped);
     refuse_ipv6(context, packet.routed, api::DropReason::kPolicyOutbound);
     return;
@@ -119,14 +127,6 @@ void send_sealed(PathContext& context, const EspBurst& burst, uint32_t i) {
 }
 
 }  // namespace
-
-// Step 5. An ICMPv6 error passes where what it quotes, reversed, would (RFC 4301 section 6).
-bool is_within_selectors(const OutboundSa& sa, const rte_ipv6_hdr& header) {
-  if (sa.selectors == nullptr) return !sa.ipv4_only;
-  if (sa.selectors->matches_outbound(header)) return true;
-  const std::optional<Ipv6Flow> quoted = quoted_by_icmpv6_error(header);
-  return quoted.has_value() && sa.selectors->matches_inbound(*quoted);
-}
 
 void receive_lan_ipv6(PathContext& context, const Port& port, rte_mbuf* frame) {
   if (const api::DropReason reason = enter_ipv6(frame); reason != kKeep) {

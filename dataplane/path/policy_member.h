@@ -4,15 +4,15 @@
 
 #include <bit>
 
+#include "dataplane/path/choose_sa.h"
 #include "dataplane/path/context.h"
-#include "dataplane/path/outbound.h"
 
 namespace sallyport::dataplane {
 
-// Of the members that carry, the first one within whose outbound SA's selectors the packet is: entries keep
-// their order (RFC 4301 section 4.4.1). Its policy decides, and the flow who of that policy's members carries
-// it. Where it is within none, the last one, whose selectors then drop it with their reason. nullptr: nobody
-// carries.
+// Of the members that carry, the first one within the selectors of one of whose outbound SAs the packet is:
+// entries keep their order (RFC 4301 section 4.4.1). Its policy decides, and the flow who of that policy's
+// members carries it. Where it is within none, the last one, whose selectors then drop it with their reason.
+// nullptr: nobody carries.
 template <typename IpHeader>
 const api::GroupMember* policy_member(const PathContext& context, const NextHopGroup& group,
                                       const IpHeader& header) {
@@ -23,11 +23,7 @@ const api::GroupMember* policy_member(const PathContext& context, const NextHopG
     last = &member;
     if (member.kind != api::MemberKind::kTunnel) continue;
     const Tunnel* tunnel = context.world->tunnels.at(member.id);
-    const OutboundSa* sa =
-        tunnel == nullptr
-            ? nullptr
-            : context.world->outbound_sas.at(tunnel->outbound_slot.load(std::memory_order_relaxed));
-    if (sa == nullptr || !is_within_selectors(*sa, header)) continue;
+    if (tunnel == nullptr || outbound_slot_for(*context.world, *tunnel, header) == api::kNone) continue;
     const bool shares = group.live() > 1 && group.shares(index);
     return shares ? &group.sharer(index, flow_hash(read_flow(header))) : &member;
   }

@@ -179,6 +179,7 @@ World::World(const WorldConfig& config)
       probe_counts(make_dpdk_array<std::atomic<uint32_t>>(config.tunnels)),
       inbound_sas(config.slots),
       outbound_sas(config.slots),
+      outbound_beside(make_dpdk_array<std::atomic<uint32_t>>(config.slots)),
       workers_(config.workers),
       home_mask_(std::has_single_bit(config.workers) ? config.workers - 1 : 0) {
   const size_t bytes = rte_rcu_qsbr_get_memsize(config.workers);

@@ -205,12 +205,19 @@ struct Vrf {
   std::atomic<bool> has_mirror{false};  // writer: manager
 };
 
+// Set in Tunnel::outbound_slot beside the slot where the tunnel sends on several SAs, each for selectors of
+// its own: the packet decides. Such a number, like api::kNone, is no slot of World::outbound_sas, so that
+// whoever looks for just one SA there finds none.
+inline constexpr uint32_t kSeveralSas = 1u << 31;
+static_assert(kSeveralSas > api::kSlotMask && (api::kNone & kSeveralSas) != 0);
+
 // A tunnel. The object stays until the tunnel is deleted. Writer of every field: manager. Small, as packets
 // to many sites need one each.
 struct alignas(16) Tunnel {
   uint32_t id = 0;
   std::atomic<uint32_t> neighbour_id{api::kNone};  // next hop on the public side; its port is where it leaves
-  std::atomic<uint32_t> outbound_slot{api::kNone};  // the SA to send on
+  std::atomic<uint32_t> outbound_slot{
+      api::kNone};  // the SA to send on; with kSeveralSas the newest, and World::outbound_beside has the next
   std::atomic<uint16_t> path_mtu_bytes{
       1500};  // of the outer packet: the port's, or as learnt, aged by the manager
   std::atomic<bool> mss_clamp{true};
@@ -245,7 +252,7 @@ class TunnelPool {
 
 struct WorldConfig {
   uint32_t workers = 1;
-  uint32_t slots = 65536;       // of SAs; 16 bytes each
+  uint32_t slots = 65536;       // of SAs; 20 bytes each
   uint32_t neighbours = 65536;  // ids are below these; 8 bytes each
   uint32_t groups = 65536;      // at most kMaxGroupId: that one is kProbeGroup
   uint32_t tunnels = 65536;
@@ -281,6 +288,9 @@ class World {
   // never changes: its selectors.
   SaTable<InboundSa> inbound_sas;
   SaTable<OutboundSa> outbound_sas;
+  // By slot of an SA that its tunnel sends on with others: the slot of the next older one, api::kNone of the
+  // oldest. Writer: manager. A list may change under its readers (path/choose_sa.h).
+  DpdkArray<std::atomic<uint32_t>> outbound_beside;
 
  private:
   uint32_t workers_;

@@ -9,6 +9,7 @@
 
 #include <utility>
 
+#include "dataplane/path/choose_sa.h"
 #include "dataplane/path/context.h"
 #include "dataplane/path/forward.h"
 #include "dataplane/path/forward_ipv6.h"
@@ -80,14 +81,16 @@ void take_handover(PathContext& context, rte_mbuf* packet, Handover& bursts) {
     drop(context, packet, api::DropReason::kNoTunnelUp);
     return;
   }
-  // Where the tunnel has moved to an SA of another home meanwhile, the packet moves on.
+  // Where the packet's SA is one of another home by now, the packet moves on.
   const RoutedPacket routed =
       make_routed(packet, meta.vrf_id, meta.port_id, static_cast<Origin>(meta.origin));
-  const Home home = home_of(context, *tunnel);
+  const bool is_ipv6 = is_ipv6_packet(packet);
+  const Home home = is_ipv6 ? home_for(context, *tunnel, *rte_pktmbuf_mtod(packet, const rte_ipv6_hdr*))
+                            : home_for(context, *tunnel, *rte_pktmbuf_mtod(packet, const rte_ipv4_hdr*));
   if (home.sa == nullptr) {
     leave_home(context, routed, *tunnel, home.slot);
   } else {
-    OutboundBurst& burst = is_ipv6_packet(packet) ? bursts.outbound_ipv6 : bursts.outbound;
+    OutboundBurst& burst = is_ipv6 ? bursts.outbound_ipv6 : bursts.outbound;
     burst.append(*tunnel, *home.sa, routed);
   }
 }

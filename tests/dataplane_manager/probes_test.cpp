@@ -268,12 +268,12 @@ TEST_F(ProbesTest, WithoutTheProbeOrTheSaTheVerdictFalls) {
   set(tunnel_message(0));
   pass(600, 0);
   ASSERT_EQ(liveness_.cause(0), HealthCause::kProbe);
-  tunnels_.activate(0, api::kNone);
+  tunnels_.stop_sending_on(0, 0);
   const unsigned before = sent_[0];
   pass(600, 0);
   EXPECT_EQ(liveness_.cause(0), HealthCause::kHealthy);
   EXPECT_EQ(sent_[0], before);
-  tunnels_.activate(0, 0);
+  tunnels_.send_on(0, 0, api::kNone);
   pass(600, 0);
   EXPECT_EQ(liveness_.cause(0), HealthCause::kProbe);
 }

@@ -264,6 +264,12 @@ OutboundSa& Gateway::add_outbound(const OracleSa& sa, uint32_t slot, uint32_t tu
   return *outbound_sas_.back();
 }
 
+void Gateway::send_on(Tunnel& tunnel, const std::vector<uint32_t>& slots) {
+  for (size_t i = 0; i < slots.size(); ++i)
+    world.outbound_beside[slots[i]] = i + 1 < slots.size() ? slots[i + 1] : api::kNone;
+  tunnel.outbound_slot = slots.at(0) | kSeveralSas;
+}
+
 void Gateway::receive(uint32_t port_id, const Bytes& frame, uint32_t queue) {
   receive(port_id, to_packet(frame, g_pool), queue);
 }

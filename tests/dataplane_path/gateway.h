@@ -53,6 +53,9 @@ class Gateway {
   OutboundSa& add_outbound(const OracleSa& sa, uint32_t slot, uint32_t tunnel_id,
                            const SelectorSet* selectors = nullptr, api::Lifetimes lifetimes = {});
 
+  // Has the tunnel send on the SAs of these slots side by side, newest first; there are two at least.
+  void send_on(Tunnel& tunnel, const std::vector<uint32_t>& slots);
+
   // Into the port's queue as if the NIC had chosen that worker.
   void receive(uint32_t port_id, const Bytes& frame, uint32_t queue = 0);
   void receive(uint32_t port_id, rte_mbuf* frame, uint32_t queue = 0);

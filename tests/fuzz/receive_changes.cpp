@@ -24,7 +24,7 @@ void ReceivePlayer::change(Change what, uint8_t of) {
       return;
     }
     case Change::kDeactivate:
-      return manager.tunnels.activate(kind + 1, api::kNone);
+      return manager.tunnels.stop_sending_on(kind + 1, manager.tunnels.active(kind + 1));
     case Change::kLinkDown:
       world_.gateway().port(port_id).link_up = false;
       return;
