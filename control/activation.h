@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which outbound SA each tunnel sends on: as a rule the newest, but as the responder of a new IKE SA, and
-// after a rekey of IKEv1, the old one until the peer has used the new one, one second at most. Tells the
-// dataplane. Main thread.
+// Which outbound SA each policy's packets are sent on: as a rule the newest, but as the responder of a new
+// IKE SA, and after a rekey of IKEv1, the old one until the peer has used the new one, one second at most.
+// Tells the dataplane. Main thread.
 #pragma once
 
 #include <asio.hpp>
@@ -27,23 +27,22 @@ class Activation {
   // old one lives on till its hard lifetime.
   std::function<bool(const std::string& tunnel)> is_ikev1;
 
-  // Called with an SA that keep() kept, once the tunnel sends on it no more.
+  // Called with an SA that keep() kept, once it is sent on no more.
   std::function<void(const SaId&)> on_released;
 
-  // True: the tunnel is to send on it at once. Otherwise it may have to wait for the peer, or is not the
-  // newest.
+  // True: it is to be sent on at once. Otherwise it may have to wait for the peer, or is not the newest.
   [[nodiscard]] bool decide(const SaRecord& outbound);
   // Has the dataplane send on an SA that it holds.
-  void activate(const std::string& tunnel, const SaId& id);
+  void activate(const Policy& policy, const SaId& id);
   // The dataplane sends on it already, or is told so with the SA itself.
-  void learn(const std::string& tunnel, const SaId& id) { active_[tunnel] = id; }
+  void learn(const SaRecord& outbound) { active_[outbound.policy] = outbound.id; }
   // The dataplane refused the SA.
-  void refused(const std::string& tunnel, const SaId& id);
-  // Whether the tunnel goes on with this SA for a moment, though charon has deleted it: charon lets go of the
+  void refused(const SaRecord& sa);
+  // Whether this SA is sent on for a moment more, though charon has deleted it: charon lets go of the
   // old outbound SA as soon as IKEv1 has made the new one, which the peer may not have yet.
-  [[nodiscard]] bool keep(const std::string& tunnel, const SaId& id);
-  // The SA is about to go: the tunnel sends on the next one.
-  void deleted(const std::string& tunnel, const SaId& id);
+  [[nodiscard]] bool keep(const SaRecord& sa);
+  // The SA is about to go: its policy's packets are sent on the next one.
+  void deleted(const SaRecord& sa);
   void on_ike_event(const vici::FeedIkeEvent& event);
   // Another charon: its IKE_SAs are none of those known.
   void forget_ike_sas() { initiated_.clear(); }
@@ -53,8 +52,10 @@ class Activation {
   }
   void forget_all();
 
-  // Nothing when the tunnel sends on none.
-  [[nodiscard]] const SaRecord* active(const std::string& tunnel) const;
+  // Nothing when the policy's packets are sent on none.
+  [[nodiscard]] const SaRecord* active(const Policy& policy) const;
+  // One of those that the tunnel sends on, of the lowest policy; nothing when there is none.
+  [[nodiscard]] const SaRecord* first_active(const std::string& tunnel) const;
 
  private:
   struct Waiting {
@@ -70,10 +71,10 @@ class Activation {
   const SharedStateReader& counters_;
   const SaLedger& ledger_;
   asio::steady_timer timer_;
-  std::map<std::string, SaId> active_;      // by tunnel: what the dataplane was told to send on
-  std::map<std::string, Waiting> waiting_;  // by tunnel: installed, to be sent on when the peer does
-  std::set<uint32_t> initiated_;            // IKE_SAs that we are the initiator of
-  std::set<SaId> kept_;                     // deleted by charon, still sent on
+  std::map<Policy, SaId> active_;      // what the dataplane was told to send on
+  std::map<Policy, Waiting> waiting_;  // installed, to be sent on when the peer does
+  std::set<uint32_t> initiated_;       // IKE_SAs that we are the initiator of
+  std::set<SaId> kept_;                // deleted by charon, still sent on
   bool polls_ = false;
 };
 

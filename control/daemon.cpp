@@ -260,7 +260,7 @@ void Daemon::retire() {
   for (const SaId& id : superfluous.orphans) {
     const SaRecord* record = feed_.ledger().find(id);
     if (record == nullptr) continue;
-    events_.add("sa", record->tunnel, fmt::format("orphan {:08x} is replaced and removed", id.spi));
+    events_.add("sa", record->policy.tunnel, fmt::format("orphan {:08x} is replaced and removed", id.spi));
     feed_.delete_sa(id);
   }
   for (const uint32_t ike_id : superfluous.ike_sas) {

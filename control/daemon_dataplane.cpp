@@ -107,7 +107,7 @@ void Daemon::adopt_sas(const Inventory& inventory) {
     const std::string tunnel = ids_.tunnels.name_of(sa.tunnel_id);
     const SaId id{sa.spi, sa.slot, false};
     ledger.learn_outbound(sa, tunnel, now);
-    if (sa.activate) feed_.activation().learn(tunnel, id);
+    if (sa.activate) feed_.activation().learn(*ledger.find(id));
     held.insert(id);
   }
   ledger.retain_only(held);

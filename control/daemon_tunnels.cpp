@@ -160,7 +160,7 @@ std::variant<std::string, OperatorError> Daemon::rekey(const std::string& connec
 std::optional<MonotonicTime> Daemon::last_inbound_of(const TunnelPlan& plan) const {
   std::optional<MonotonicTime> last;
   for (const auto& [id, record] : feed_.ledger().records()) {
-    if (!id.inbound || tunnel_of_child(record.tunnel) != &plan) continue;
+    if (!id.inbound || tunnel_of_child(record.policy.tunnel) != &plan) continue;
     const auto used = feed_.last_inbound(id);
     if (used && (!last || *used > *last)) last = used;
   }

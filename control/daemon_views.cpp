@@ -9,6 +9,7 @@
 #include "control/addresses.h"
 #include "control/carriers_text.h"
 #include "control/daemon.h"
+#include "control/elapsed.h"
 #include "control/version.h"
 
 namespace sallyport::control {
@@ -16,16 +17,8 @@ namespace {
 
 using nlohmann::json;
 
-int64_t seconds_since(MonotonicTime then) {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - then).count();
-}
-
 json text_or_null(const std::string& text) {
   return text.empty() ? json() : json(text);
-}
-
-std::string endpoint(const api::Address& address, uint16_t port, bool encap) {
-  return encap ? endpoint_text(address, port) : to_string(address);
 }
 
 json texts_of(const std::vector<TrafficSelector>& selectors) {
@@ -72,20 +65,6 @@ const char* health_name(api::HealthCause cause) {
       break;
   }
   return "healthy";
-}
-
-const char* state_of(SaState state) {
-  switch (state) {
-    case SaState::kInstalling:
-      return "installing";
-    case SaState::kInstalled:
-      return "installed";
-    case SaState::kRefused:
-      return "refused";
-    case SaState::kDeleting:
-      break;
-  }
-  return "deleting";
 }
 
 }  // namespace
@@ -209,7 +188,7 @@ json Daemon::tunnel_view(const TunnelPlan& plan, bool carries) const {
   const TunnelLiveness& tunnel = tunnels_.at(plan.name);
   uint64_t in_packets = 0, in_bytes = 0, out_packets = 0, out_bytes = 0;
   for (const auto& [id, record] : feed_.ledger().records()) {
-    if (tunnel_of_child(record.tunnel) != &plan) continue;
+    if (tunnel_of_child(record.policy.tunnel) != &plan) continue;
     if (id.inbound) {
       const auto row = counters_.inbound(id.slot, id.spi);
       in_packets += row ? row->packets : 0;
@@ -223,7 +202,7 @@ json Daemon::tunnel_view(const TunnelPlan& plan, bool carries) const {
   const SaRecord* active = nullptr;
   json children = json::array();
   for (const ChildPlan& child : plan.children) {
-    const SaRecord* sending = feed_.active(child.name);
+    const SaRecord* sending = feed_.activation().first_active(child.name);
     if (active == nullptr) active = sending;
     children.push_back({{"name", child.name},
                         {"up", sending != nullptr},
@@ -268,52 +247,6 @@ json Daemon::show_tunnels() const {
   const std::set<uint32_t> carrying = carriers();
   for (const auto& [name, plan] : plans_)
     out.push_back(tunnel_view(plan, is_among(plan, carrying)));
-  return out;
-}
-
-json Daemon::show_sas() const {
-  json out = json::array();
-  const auto now_ns = std::chrono::steady_clock::now().time_since_epoch();
-  for (const auto& [id, record] : feed_.ledger().records()) {
-    const SaRecord* active = id.inbound ? nullptr : feed_.active(record.tunnel);
-    json sa = {{"tunnel", record.tunnel},
-               {"direction", id.inbound ? "in" : "out"},
-               {"spi", fmt::format("{:08x}", id.spi)},
-               {"slot", id.slot},
-               {"home_worker", hello_.workers == 0 ? 0 : id.slot % hello_.workers},
-               {"algorithm", record.algorithm},
-               {"esn", record.esn},
-               {"replay_window", record.replay_window},
-               {"encap", record.encap},
-               {"local", endpoint(record.local, record.local_port, record.encap)},
-               {"remote", endpoint(record.remote, record.remote_port, record.encap)},
-               {"state", state_of(record.state)},
-               {"orphan", record.orphan},
-               {"active", id.inbound ? record.state == SaState::kInstalled : active == &record},
-               {"age_s", seconds_since(record.since)}};
-    uint64_t last_use_ns = 0;
-    if (id.inbound) {
-      const auto row = counters_.inbound(id.slot, id.spi).value_or(InboundTotals{});
-      sa["packets"] = row.packets;
-      sa["bytes"] = row.bytes;
-      sa["right_edge"] = row.right_edge;
-      sa["icv_failed"] = row.icv_failed;
-      sa["replayed"] = row.replayed;
-      sa["policy_dropped"] = row.policy_dropped;
-      last_use_ns = row.last_use_ns;
-    } else {
-      const auto row = counters_.outbound(id.slot, id.spi).value_or(OutboundTotals{});
-      sa["packets"] = row.packets;
-      sa["bytes"] = row.bytes;
-      sa["sequence"] = row.reserved_sequence;
-      sa["policy_dropped"] = row.policy_dropped;
-      last_use_ns = row.last_use_ns;
-    }
-    const auto idle_ns = now_ns - std::chrono::nanoseconds(last_use_ns);
-    sa["last_use_s"] =
-        last_use_ns == 0 ? json() : json(std::chrono::duration_cast<std::chrono::seconds>(idle_ns).count());
-    out.push_back(std::move(sa));
-  }
   return out;
 }
 

@@ -81,7 +81,7 @@ TunnelFacts Daemon::facts_of(const TunnelPlan& plan) {
     facts.health_reason = health_text(plan, cause);
   std::vector<std::string> missing;
   for (const ChildPlan& child : plan.children) {
-    if (feed_.active(child.name) == nullptr) missing.push_back(child.name);
+    if (feed_.activation().first_active(child.name) == nullptr) missing.push_back(child.name);
   }
   facts.missing_children = joined(missing);
 

@@ -154,7 +154,7 @@ void SaFeed::take(vici::FeedSaAdd sa) {
   const auto tunnel = tunnel_id(sa.child_name);
   if (!tunnel) return refuse(sa.id, sa.child_name, "no CHILD_SA of the configuration has this name");
   if (record.state == SaState::kInstalled) {
-    if (!sa.id.inbound && activation_.decide(record)) activation_.activate(sa.child_name, sa.id);
+    if (!sa.id.inbound && activation_.decide(record)) activation_.activate(record.policy, sa.id);
     if (reader_) reader_->send_sa_ack(sa.id, vici::SaAnswer::kInstalled);
     return;
   }
@@ -179,9 +179,10 @@ void SaFeed::install(const vici::FeedSaAdd& sa, uint32_t tunnel) {
   }
   auto message = outbound_message(sa, tunnel);
   if (!message) return refuse_algorithm();
-  const bool at_once = activation_.decide(*ledger_.find(sa.id));
+  const SaRecord& record = *ledger_.find(sa.id);
+  const bool at_once = activation_.decide(record);
   message->activate = at_once ? 1 : 0;
-  if (at_once) activation_.learn(sa.child_name, sa.id);
+  if (at_once) activation_.learn(record);
   dataplane_.request(api::Type::kSetOutboundSa, *message,
                      [this, id = sa.id, name = sa.child_name](const DataplaneAnswer& answer) {
                        installed(id, name, answer);
@@ -191,11 +192,11 @@ void SaFeed::install(const vici::FeedSaAdd& sa, uint32_t tunnel) {
 
 void SaFeed::installed(const SaId& id, const std::string& tunnel, const DataplaneAnswer& answer) {
   if (answer.lost) return;  // the next snapshot brings it again
+  const SaRecord* record = ledger_.find(id);
   if (!answer.ok()) {
-    activation_.refused(tunnel, id);
+    if (record != nullptr) activation_.refused(*record);
     return refuse(id, tunnel, answer.text);
   }
-  const SaRecord* record = ledger_.find(id);
   if (record == nullptr || record->state == SaState::kDeleting) return;
   ledger_.set_state(id, SaState::kInstalled);
   if (reader_ && synchronized_) reader_->send_sa_ack(id, vici::SaAnswer::kInstalled);
@@ -223,23 +224,22 @@ void SaFeed::on_sa_update(const vici::FeedSaUpdate& update) {
   dataplane_.request(api::Type::kUpdateSa, message, [this, id = update.id](const DataplaneAnswer& answer) {
     const SaRecord* record = ledger_.find(id);
     if (!answer.ok() && !answer.lost && record != nullptr) {
-      events_.add("sa", record->tunnel, fmt::format("{} could not be moved: {}", text_of(id), answer.text));
+      events_.add("sa", record->policy.tunnel,
+                  fmt::format("{} could not be moved: {}", text_of(id), answer.text));
     }
   });
 }
 
 void SaFeed::on_sa_del(const vici::FeedSaDel& del) {
   const SaRecord* record = ledger_.find(del.id);
-  if (record != nullptr && activation_.keep(record->tunnel, del.id)) return;
+  if (record != nullptr && activation_.keep(*record)) return;
   delete_sa(del.id);
   if (on_sas_changed) on_sas_changed();
 }
 
 void SaFeed::delete_sa(const SaId& id) {
-  const SaRecord* record = ledger_.find(id);
-  const std::string tunnel = record == nullptr ? "" : record->tunnel;
   ledger_.set_state(id, SaState::kDeleting);
-  activation_.deleted(tunnel, id);
+  if (const SaRecord* record = ledger_.find(id)) activation_.deleted(*record);
   api::DeleteSa message{};
   message.direction = id.inbound ? api::Direction::kInbound : api::Direction::kOutbound;
   message.slot = id.slot;
@@ -270,7 +270,7 @@ void SaFeed::on_alert(const vici::FeedAlert& alert) {
 void SaFeed::on_sa_expired(const vici::FeedSaExpired& expired) {
   const SaRecord* record = ledger_.find(expired.id);
   if (record == nullptr) return;
-  spdlog::info("sa {}: {} reached its {} lifetime", record->tunnel, text_of(expired.id),
+  spdlog::info("sa {}: {} reached its {} lifetime", record->policy.tunnel, text_of(expired.id),
                expired.expiry == vici::Expiry::kHard ? "hard" : "soft");
 }
 
@@ -309,7 +309,7 @@ void SaFeed::on_dataplane_event(const api::Header& header, std::span<const uint8
   if (header.type == api::Type::kPeerMoved) {
     const auto event = message_cast<api::PeerMoved>(bytes);
     if (const SaRecord* record = ledger_.find({event.spi, event.slot, true})) {
-      events_.add("sa", record->tunnel,
+      events_.add("sa", record->policy.tunnel,
                   "the peer moved to " + endpoint_text(event.remote, event.remote_port));
     }
     if (reader_) reader_->send_mapping(event.spi, to_feed(event.remote, event.remote_port));
@@ -325,7 +325,7 @@ void SaFeed::on_dataplane_event(const api::Header& header, std::span<const uint8
   } else if (header.type == api::Type::kPacketAudited) {
     const auto event = message_cast<api::PacketAudited>(bytes);
     const SaRecord* record = ledger_.find({event.spi, event.spi & api::kSlotMask, true});
-    events_.add("audit", record != nullptr ? record->tunnel : "esp", audit_text(event));
+    events_.add("audit", record != nullptr ? record->policy.tunnel : "esp", audit_text(event));
   }
 }
 

@@ -50,8 +50,7 @@ class SaFeed : public vici::FeedHandler {
   void send_stats();
   void delete_sa(const SaId& id);
   [[nodiscard]] Activation& activation() { return activation_; }
-  // The outbound SA that the tunnel sends on; nothing when it sends on none.
-  [[nodiscard]] const SaRecord* active(const std::string& tunnel) const { return activation_.active(tunnel); }
+  [[nodiscard]] const Activation& activation() const { return activation_; }
   void on_dataplane_event(const api::Header& header, std::span<const uint8_t> bytes);
 
   void on_hello(const vici::FeedHello& hello) override;

@@ -22,12 +22,12 @@ void copy_key(const vici::KeyMaterial& from, std::array<uint8_t, 64>& to, uint16
   std::copy(from.bytes().begin(), from.bytes().end(), to.begin());
 }
 
-// Behind the `first` that are there already; how many these are.
-uint16_t copy_selectors(const std::vector<sp_selector>& from, api::SaSelectors& to, uint16_t first) {
-  uint16_t count = 0;
+std::vector<api::Selector> api_selectors(const std::vector<sp_selector>& from) {
+  std::vector<api::Selector> to;
+  to.reserve(from.size());
   for (const sp_selector& selector : from) {
-    if (count == api::kMaxSelectors) break;  // the feed's reader lets no more through
-    api::Selector& out = to[first + count++];
+    if (to.size() == api::kMaxSelectors) break;  // the feed's reader lets no more through
+    api::Selector& out = to.emplace_back();
     out.family = static_cast<api::Family>(selector.family);
     out.protocol = selector.protocol;
     out.port_from = selector.port_from;
@@ -35,7 +35,14 @@ uint16_t copy_selectors(const std::vector<sp_selector>& from, api::SaSelectors& 
     std::memcpy(out.from.data(), selector.from, out.from.size());
     std::memcpy(out.to.data(), selector.to, out.to.size());
   }
-  return count;
+  return to;
+}
+
+// Behind the `first` that are there already; how many these are.
+uint16_t copy_selectors(const std::vector<sp_selector>& from, api::SaSelectors& to, uint16_t first) {
+  const std::vector<api::Selector> selectors = api_selectors(from);
+  std::copy(selectors.begin(), selectors.end(), to.begin() + first);
+  return static_cast<uint16_t>(selectors.size());
 }
 
 template <typename Message>
@@ -57,6 +64,30 @@ void fill_common(const vici::FeedSaAdd& sa, uint32_t tunnel_id, const EspTransfo
   message.local_selector_count = copy_selectors(sa.local_selectors, message.selectors, 0);
   message.remote_selector_count =
       copy_selectors(sa.remote_selectors, message.selectors, message.local_selector_count);
+}
+
+std::vector<api::Selector> sorted(std::span<const api::Selector> selectors) {
+  std::vector<api::Selector> result(selectors.begin(), selectors.end());
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+template <typename Message>
+Policy policy_of(const Message& sa, const std::string& tunnel) {
+  return {tunnel, sorted(api::local_selectors(sa)), sorted(api::remote_selectors(sa))};
+}
+
+// A key of maps that live no longer than the records.
+struct PolicyRef {
+  const Policy& policy;
+
+  PolicyRef(const Policy& of) : policy(of) {}
+  bool operator<(const PolicyRef& other) const { return policy < other.policy; }
+};
+
+Policy policy_of(const vici::FeedSaAdd& sa) {
+  return {sa.child_name, sorted(api_selectors(sa.local_selectors)),
+          sorted(api_selectors(sa.remote_selectors))};
 }
 
 template <typename Message>
@@ -116,14 +147,14 @@ void SaLedger::erase(const SaId& id) {
 }
 
 // record.id is set.
-void SaLedger::assign_tunnel(SaRecord& record, const std::string& tunnel) {
-  if (record.tunnel != tunnel) forget_tunnel(record);
-  record.tunnel = tunnel;
-  of_tunnel_[tunnel].insert(record.id);
+void SaLedger::assign_policy(SaRecord& record, Policy policy) {
+  if (record.policy.tunnel != policy.tunnel) forget_tunnel(record);
+  record.policy = std::move(policy);
+  of_tunnel_[record.policy.tunnel].insert(record.id);
 }
 
 void SaLedger::forget_tunnel(const SaRecord& record) {
-  const auto it = of_tunnel_.find(record.tunnel);
+  const auto it = of_tunnel_.find(record.policy.tunnel);
   if (it == of_tunnel_.end()) return;
   it->second.erase(record.id);
   if (it->second.empty()) of_tunnel_.erase(it);
@@ -141,7 +172,7 @@ void SaLedger::learn_inbound(const api::SetInboundSa& sa, const std::string& tun
   const SaId id{sa.spi, sa.spi & api::kSlotMask, true};
   SaRecord& record = records_[id];
   record.id = id;
-  assign_tunnel(record, tunnel);
+  assign_policy(record, policy_of(sa, tunnel));
   record.replay_window = sa.replay_window;
   if (record.since == MonotonicTime{}) record.since = now;
   fill_record(sa, record);
@@ -151,7 +182,7 @@ void SaLedger::learn_outbound(const api::SetOutboundSa& sa, const std::string& t
   const SaId id{sa.spi, sa.slot, false};
   SaRecord& record = records_[id];
   record.id = id;
-  assign_tunnel(record, tunnel);
+  assign_policy(record, policy_of(sa, tunnel));
   if (record.since == MonotonicTime{}) record.since = now;
   fill_record(sa, record);
 }
@@ -184,7 +215,7 @@ SaRecord& SaLedger::name(const vici::FeedSaAdd& sa, MonotonicTime now) {
     record.since = now;
   }
   record.id = sa.id;
-  assign_tunnel(record, sa.child_name);
+  assign_policy(record, policy_of(sa));
   record.order = ++last_order_;
   record.ike_id = sa.ike_id;
   record.child_id = sa.child_id;
@@ -230,11 +261,11 @@ const SaRecord* SaLedger::find(const SaId& id) const {
   return it == records_.end() ? nullptr : &it->second;
 }
 
-const SaRecord* SaLedger::active_outbound(const std::string& tunnel) const {
+const SaRecord* SaLedger::active_outbound(const Policy& policy) const {
   const SaRecord* newest = nullptr;
-  any_outbound(tunnel, [&](const SaRecord& record) {
-    if (record.state == SaState::kInstalled && (newest == nullptr || record.order > newest->order))
-      newest = &record;
+  any_outbound(policy.tunnel, [&](const SaRecord& record) {
+    const bool is_newer = newest == nullptr || record.order > newest->order;
+    if (record.state == SaState::kInstalled && is_newer && record.policy == policy) newest = &record;
     return false;
   });
   return newest;
@@ -247,14 +278,14 @@ bool SaLedger::can_send(const std::string& tunnel, bool is_up) const {
 }
 
 bool SaLedger::is_newest_outbound(const SaRecord& record) const {
-  return !any_outbound(record.tunnel, [&](const SaRecord& other) {
-    return other.order > record.order &&
+  return !any_outbound(record.policy.tunnel, [&](const SaRecord& other) {
+    return other.order > record.order && other.policy == record.policy &&
            (other.state == SaState::kInstalled || other.state == SaState::kInstalling);
   });
 }
 
 const SaRecord* SaLedger::inbound_of(const SaRecord& outbound) const {
-  const auto it = of_tunnel_.find(outbound.tunnel);
+  const auto it = of_tunnel_.find(outbound.policy.tunnel);
   if (it == of_tunnel_.end()) return nullptr;
   for (const SaId& id : it->second) {
     if (id.inbound && id.slot == outbound.id.slot) return &records_.at(id);
@@ -278,30 +309,29 @@ std::vector<uint32_t> SaLedger::inbound_spis() const {
 }
 
 Superfluous SaLedger::superfluous(const LastUse& last_use, MonotonicTime now) const {
-  std::map<std::string, const SaRecord*> newest;  // outbound, by tunnel, of living charons
+  std::map<PolicyRef, const SaRecord*> newest;  // outbound, of living charons
   for (const auto& [id, record] : records_) {
     if (id.inbound || record.orphan || record.state != SaState::kInstalled || record.order == 0) continue;
-    const SaRecord*& held = newest[record.tunnel];
+    const SaRecord*& held = newest[record.policy];
     if (held == nullptr || record.order > held->order) held = &record;
   }
   Superfluous out;
   std::set<uint32_t> ike_sas;
-  // Slots of a tunnel's older CHILD_SAs that received something too recently.
-  std::map<std::string, std::optional<MonotonicTime>> verified;
-  for (const auto& [tunnel, outbound] : newest) {
-    if (const SaRecord* inbound = inbound_of(*outbound)) verified[tunnel] = last_use(inbound->id);
+  std::map<PolicyRef, std::optional<MonotonicTime>> verified;  // when the newest CHILD_SA received last
+  for (const auto& [policy, outbound] : newest) {
+    if (const SaRecord* inbound = inbound_of(*outbound)) verified[policy] = last_use(inbound->id);
   }
   const auto is_replaced = [&](const SaRecord& inbound) {
-    const auto& newer = verified[inbound.tunnel];
+    const auto& newer = verified[inbound.policy];
     if (!newer) return false;
-    const SaRecord& current = *newest.at(inbound.tunnel);
+    const SaRecord& current = *newest.at(inbound.policy);
     const MonotonicTime older = std::max(last_use(inbound.id).value_or(current.since), current.since);
     return *newer - older >= kOverlap;
   };
   std::set<uint32_t> busy_ike_sas;  // with a CHILD_SA that still receives, or that is the newest
   for (const auto& [id, record] : records_) {
     if (record.state == SaState::kDeleting) continue;
-    const auto current = newest.find(record.tunnel);
+    const auto current = newest.find(record.policy);
     if (record.orphan) {
       const bool expired = record.hard_deadline && now >= *record.hard_deadline;
       // Its outbound SA goes with the inbound one of the same slot; one without a partner goes at once.

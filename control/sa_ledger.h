@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What is known about every SA that charon negotiated or the dataplane holds, without its keys; which
-// outbound SA of a tunnel is the newest; and what has become superfluous. RFC 4301 section 4.4.2. Pure
+// outbound SA of a policy is the newest; and what has become superfluous. RFC 4301 section 4.4.2. Pure
 // values; main thread.
 #pragma once
 
@@ -26,9 +26,19 @@ using MonotonicTime = std::chrono::steady_clock::time_point;
 
 enum class SaState : uint8_t { kInstalling, kInstalled, kRefused, kDeleting };
 
+// What traffic an SA is for (RFC 4301 section 4.4.1). The SAs of one policy replace each other. Those of
+// others lie side by side, in one tunnel, too: a peer that narrows down what we ask for makes a CHILD_SA for
+// each pair of its own selectors.
+struct Policy {
+  std::string tunnel;  // the name of its CHILD_SA in the configuration, which is a tunnel of the dataplane
+  std::vector<api::Selector> local, remote;  // as negotiated, sorted
+
+  auto operator<=>(const Policy&) const = default;
+};
+
 struct SaRecord {
   SaId id;
-  std::string tunnel;  // the name of its CHILD_SA in the configuration, which is a tunnel of the dataplane
+  Policy policy;
   uint64_t order = 0;  // larger is newer; 0: the feed has not named it yet
   uint32_t ike_id = 0, child_id = 0;
   SaState state = SaState::kInstalling;
@@ -72,25 +82,26 @@ class SaLedger {
 
   [[nodiscard]] const SaRecord* find(const SaId& id) const;
   [[nodiscard]] const std::map<SaId, SaRecord>& records() const { return records_; }
-  // The SA the tunnel sends on: the newest installed one.
-  [[nodiscard]] const SaRecord* active_outbound(const std::string& tunnel) const;
+  // The SA that the policy's packets are sent on: the newest installed one.
+  [[nodiscard]] const SaRecord* active_outbound(const Policy& policy) const;
   // An outbound SA on its way to the dataplane keeps a tunnel up, as the old one is often deleted right after
   // the new one was added, but does not bring it up.
   [[nodiscard]] bool can_send(const std::string& tunnel, bool is_up) const;
-  [[nodiscard]] bool is_newest_outbound(const SaRecord& record) const;
+  [[nodiscard]] bool is_newest_outbound(const SaRecord& record) const;  // of its policy
   [[nodiscard]] const SaRecord* inbound_of(const SaRecord& outbound) const;
   // An installed pair that a living charon keeps.
   [[nodiscard]] bool has_living_child(const std::string& tunnel) const;
   [[nodiscard]] std::vector<uint32_t> inbound_spis() const;
 
-  // What a newer CHILD_SA has replaced: it has received verified packets for kOverlap since the older one
-  // received its last. Two peers that made two IKE_SAs at the same time can't both pass this for different
-  // ones, as each receives on the one that the other sends on. Also orphans past their hard lifetime.
+  // What a newer CHILD_SA of the same policy has replaced: it has received verified packets for kOverlap
+  // since the older one received its last. Two peers that made two IKE_SAs at the same time can't both pass
+  // this for different ones, as each receives on the one that the other sends on. Also orphans past their
+  // hard lifetime.
   static constexpr std::chrono::seconds kOverlap{2};
   [[nodiscard]] Superfluous superfluous(const LastUse& last_use, MonotonicTime now) const;
 
  private:
-  void assign_tunnel(SaRecord& record, const std::string& tunnel);
+  void assign_policy(SaRecord& record, Policy policy);
   void forget_tunnel(const SaRecord& record);
   // Whether `condition` holds for an outbound SA of the tunnel.
   template <typename Condition>
@@ -104,7 +115,8 @@ class SaLedger {
 
 // Whether a new outbound SA is sent on only once the peer has: the responder of an IKE_SA has its SAs before
 // the initiator does (RFC 7296 section 1.2), and until then the SA of an older IKE_SA still reaches the peer.
-// A rekey keeps the IKE_SA, and has its own order. `active`: what the tunnel sends on, if it does.
+// A rekey keeps the IKE_SA, and has its own order. `active`: what the policy's packets are sent on, if
+// anything.
 [[nodiscard]] bool waits_for_peer(const SaRecord& newcomer, const SaRecord* active, bool ike_initiator);
 
 // Keys included; nothing for an algorithm that the dataplane does not have.

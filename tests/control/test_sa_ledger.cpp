@@ -11,6 +11,18 @@ namespace {
 using std::chrono::seconds;
 
 constexpr uint32_t kSlotA = 1, kSlotB = 2;
+const Policy kPolicy = {"t", {}, {}};
+
+// 10.NUMBER.0.0/16
+sp_selector selector(uint8_t number) {
+  sp_selector made{};
+  made.family = 4;
+  made.port_to = 65535;
+  const std::array<uint8_t, 4> from{10, number, 0, 0}, to{10, number, 255, 255};
+  std::copy(from.begin(), from.end(), made.from);
+  std::copy(to.begin(), to.end(), made.to);
+  return made;
+}
 
 class SaLedgerTest : public ::testing::Test {
  protected:
@@ -27,9 +39,13 @@ class SaLedgerTest : public ::testing::Test {
     return add;
   }
 
-  void add_child(uint32_t slot, uint32_t ike_id, MonotonicTime when) {
+  // `numbers`: of the remote selectors.
+  void add_child(uint32_t slot, uint32_t ike_id, MonotonicTime when,
+                 const std::vector<uint8_t>& numbers = {}) {
     for (const bool inbound : {true, false}) {
-      const auto add = sa(0x1000 + slot, slot, inbound, ike_id);
+      auto add = sa(0x1000 + slot, slot, inbound, ike_id);
+      for (const uint8_t number : numbers)
+        add.remote_selectors.push_back(selector(number));
       ledger_.name(add, when);
       ledger_.set_state(add.id, SaState::kInstalled);
     }
@@ -55,16 +71,16 @@ class SaLedgerTest : public ::testing::Test {
 
 TEST_F(SaLedgerTest, NewestInstalledOutboundSaIsActive) {
   add_child(kSlotA, 1, start_);
-  EXPECT_EQ(ledger_.active_outbound("t")->id, out(kSlotA));
+  EXPECT_EQ(ledger_.active_outbound(kPolicy)->id, out(kSlotA));
   const auto newer = sa(0x1000 + kSlotB, kSlotB, false, 1);
   ledger_.name(newer, start_);
-  EXPECT_EQ(ledger_.active_outbound("t")->id, out(kSlotA)) << "not before the dataplane has it";
+  EXPECT_EQ(ledger_.active_outbound(kPolicy)->id, out(kSlotA)) << "not before the dataplane has it";
   EXPECT_FALSE(ledger_.is_newest_outbound(*ledger_.find(out(kSlotA))));
   ledger_.set_state(newer.id, SaState::kInstalled);
-  EXPECT_EQ(ledger_.active_outbound("t")->id, out(kSlotB));
+  EXPECT_EQ(ledger_.active_outbound(kPolicy)->id, out(kSlotB));
   ledger_.set_state(newer.id, SaState::kDeleting);
-  EXPECT_EQ(ledger_.active_outbound("t")->id, out(kSlotA));
-  EXPECT_EQ(ledger_.active_outbound("another"), nullptr);
+  EXPECT_EQ(ledger_.active_outbound(kPolicy)->id, out(kSlotA));
+  EXPECT_EQ(ledger_.active_outbound({"another", {}, {}}), nullptr);
 }
 
 // charon, as the responder of a rekey, deletes the old outbound SA right after it added the new one.
@@ -148,7 +164,7 @@ TEST_F(SaLedgerTest, SnapshotOfAnotherCharonLeavesOrphansThatStillSend) {
   ledger_.begin_snapshot();
   EXPECT_TRUE(ledger_.end_snapshot(false, start_).empty());
   EXPECT_TRUE(ledger_.find(out(kSlotA))->orphan);
-  EXPECT_EQ(ledger_.active_outbound("t")->id, out(kSlotA));
+  EXPECT_EQ(ledger_.active_outbound(kPolicy)->id, out(kSlotA));
   EXPECT_FALSE(ledger_.has_living_child("t"));
 }
 
@@ -204,6 +220,78 @@ TEST_F(SaLedgerTest, RekeyedIkeSaIsNotAnOlderOne) {
   EXPECT_TRUE(superfluous(start_ + seconds(60)).ike_sas.empty());
 }
 
+// A peer that makes a CHILD_SA for each pair of its selectors: they lie side by side in one tunnel.
+TEST_F(SaLedgerTest, EachPolicyOfATunnelHasItsOwnNewestSa) {
+  add_child(1, 1, start_, {20});
+  add_child(2, 1, start_, {21});
+  add_child(3, 1, start_, {20, 22});
+  const auto newest = [this](uint32_t slot) {
+    return ledger_.active_outbound(ledger_.find(out(slot))->policy)->id;
+  };
+  for (const uint32_t slot : {1, 2, 3}) {
+    EXPECT_TRUE(ledger_.is_newest_outbound(*ledger_.find(out(slot)))) << slot;
+    EXPECT_EQ(newest(slot), out(slot));
+  }
+  add_child(4, 1, start_, {22, 20});  // the third, in another order
+  EXPECT_EQ(newest(3), out(4));
+  EXPECT_FALSE(ledger_.is_newest_outbound(*ledger_.find(out(3))));
+  EXPECT_TRUE(ledger_.is_newest_outbound(*ledger_.find(out(1))));
+  ledger_.set_state(out(4), SaState::kDeleting);
+  EXPECT_EQ(newest(4), out(3));
+  EXPECT_EQ(newest(2), out(2));
+  for (const uint32_t slot : {1, 2, 3})
+    ledger_.set_state(out(slot), SaState::kDeleting);
+  EXPECT_FALSE(ledger_.can_send("t", true));
+  ledger_.set_state(out(2), SaState::kInstalled);
+  EXPECT_TRUE(ledger_.can_send("t", false)) << "by one of them";
+  EXPECT_TRUE(ledger_.has_living_child("t"));
+}
+
+// The dataplane's dump and charon's snapshot say the same of an SA.
+TEST_F(SaLedgerTest, APolicyOutlivesARestart) {
+  auto add = sa(0x12300000 + kSlotA, kSlotA, false, 1);
+  add.local_selectors = {selector(2), selector(1)};
+  add.remote_selectors = {selector(20)};
+  const auto message = outbound_message(add, 7);
+  ASSERT_TRUE(message);
+  ledger_.learn_outbound(*message, "t", start_);
+  const Policy learnt = ledger_.find(add.id)->policy;
+  EXPECT_EQ(learnt.local.size(), 2u);
+  EXPECT_EQ(learnt.local[0].from[1], 1) << "sorted";
+  ledger_.name(add, start_);
+  EXPECT_EQ(ledger_.find(add.id)->policy, learnt);
+  add.id.inbound = true;
+  const auto inbound = inbound_message(add, 7);
+  ASSERT_TRUE(inbound);
+  ledger_.learn_inbound(*inbound, "t", start_);
+  EXPECT_EQ(ledger_.find(add.id)->policy, learnt);
+  std::swap(add.local_selectors, add.remote_selectors);
+  EXPECT_NE(ledger_.name(add, start_).policy, learnt);
+}
+
+TEST_F(SaLedgerTest, WhatIsSuperfluousIsSoToItsPolicyAlone) {
+  add_child(1, 1, start_, {20});
+  add_child(2, 1, start_, {21});
+  add_child(3, 2, start_, {20});
+  used_[in(3)] = start_ + seconds(5);
+  EXPECT_TRUE(superfluous(start_ + seconds(60)).ike_sas.empty()) << "it alone has the second policy";
+  add_child(4, 2, start_, {21});
+  used_[in(4)] = start_ + seconds(1);
+  EXPECT_TRUE(superfluous(start_ + seconds(60)).ike_sas.empty()) << "its replacement has hardly been used";
+  used_[in(4)] = start_ + seconds(5);
+  EXPECT_EQ(superfluous(start_ + seconds(60)).ike_sas, std::vector<uint32_t>{1});
+}
+
+TEST_F(SaLedgerTest, AnOrphanStaysWhileNoSaOfItsPolicyHasCome) {
+  add_child(1, 1, start_, {20});
+  add_child(2, 1, start_, {21});
+  ledger_.begin_snapshot();
+  (void)ledger_.end_snapshot(false, start_);
+  add_child(3, 1, start_, {20});
+  used_[in(3)] = start_ + seconds(5);
+  EXPECT_EQ(superfluous(start_ + seconds(60)).orphans, (std::vector<SaId>{out(1), in(1)}));
+}
+
 TEST_F(SaLedgerTest, WhatTheDataplaneLostIsForgotten) {
   add_child(kSlotA, 1, start_);
   add_child(kSlotB, 1, start_);
@@ -217,24 +305,24 @@ TEST_F(SaLedgerTest, EachTunnelHasItsOwnSas) {
   other.child_name = "other";
   ledger_.name(other, start_);
   ledger_.set_state(other.id, SaState::kInstalled);
-  EXPECT_EQ(ledger_.active_outbound("t"), nullptr);
+  EXPECT_EQ(ledger_.active_outbound(kPolicy), nullptr);
   EXPECT_FALSE(ledger_.can_send("t", true));
   EXPECT_FALSE(ledger_.has_living_child("t"));
-  EXPECT_EQ(ledger_.active_outbound("other")->id, other.id);
+  EXPECT_EQ(ledger_.active_outbound({"other", {}, {}})->id, other.id);
 
   add_child(kSlotA, 1, start_);
-  EXPECT_EQ(ledger_.active_outbound("t")->id, out(kSlotA));
+  EXPECT_EQ(ledger_.active_outbound(kPolicy)->id, out(kSlotA));
   EXPECT_EQ(ledger_.inbound_of(*ledger_.find(out(kSlotA)))->id, in(kSlotA));
   EXPECT_EQ(ledger_.inbound_of(*ledger_.find(other.id)), nullptr);
 
   other.child_name = "t";  // a restarted sallyportd knew it by another name
   ledger_.name(other, start_);
-  EXPECT_EQ(ledger_.active_outbound("other"), nullptr);
-  EXPECT_EQ(ledger_.active_outbound("t")->id, other.id);
+  EXPECT_EQ(ledger_.active_outbound({"other", {}, {}}), nullptr);
+  EXPECT_EQ(ledger_.active_outbound(kPolicy)->id, other.id);
   ledger_.erase(other.id);
-  EXPECT_EQ(ledger_.active_outbound("t")->id, out(kSlotA));
+  EXPECT_EQ(ledger_.active_outbound(kPolicy)->id, out(kSlotA));
   ledger_.retain_only({});
-  EXPECT_EQ(ledger_.active_outbound("t"), nullptr);
+  EXPECT_EQ(ledger_.active_outbound(kPolicy), nullptr);
 }
 
 TEST_F(SaLedgerTest, MessagesCarryWhatCharonNegotiated) {
