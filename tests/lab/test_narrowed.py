@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A policy-based peer of a route-based connection: hq asks for everything and only responds; the branch makes a CHILD_SA for each
+pair of its selectors, which hq's charon narrows down to and installs under hq's one name. They carry side by side."""
+
+import re
+import subprocess
+import time
+
+import pytest
+
+from kit.lab import SiteToSite
+from kit.shell import wait_for
+
+HQ_TUNNEL, BRANCH_TUNNEL = "prod-branch-a-1", "prod-hq-a-1"
+PAIRS = 3
+
+CASES = {
+    "ikev2": {"inside": ["ipv4"], "ike": {"version": 2}},
+    "ikev2 of ipv6": {"inside": ["ipv6"], "ike": {"version": 2}},
+    "ikev1": {"inside": ["ipv4"], "ike": {"version": 1, "proposals": ["aes256-sha384-ecp384"]}},
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def lab(request):
+    """Each LAN of hq's and the one of the same number of the branch's are a pair."""
+    lab = SiteToSite(lans=PAIRS, both_initiate=True, esp={"proposals": ["aes256gcm16-ecp384"]}, **CASES[request.param])
+    lab.hq.config["connections"]["prod-branch"]["initiate"] = False
+    lab.branch.config["connections"]["prod-hq"]["selectors"] = [
+        {"local": ours.prefix, "remote": theirs.prefix} for ours, theirs in zip(lab.lans["branch"], lab.lans["hq"])]
+    try:
+        lab.start()
+        lab.branch.wait_for_tunnels()
+        lab.hq.wait_for_tunnels()
+        yield lab
+    finally:
+        lab.close()
+
+
+def ends(lab, pair, side):
+    """(host, its address, the other's address)"""
+    hq, branch = lab.lans["hq"][pair].host, lab.lans["branch"][pair].host
+    return (lab.host_hq, hq, branch) if side == "hq" else (lab.host_branch, branch, hq)
+
+
+class Pings:
+    """One every 20 ms by each pair from each side, until the end of the with block."""
+
+    def __init__(self, lab):
+        self.lab = lab
+
+    def __enter__(self):
+        self.running = {}
+        for pair in range(PAIRS):
+            for side in ("hq", "branch"):
+                host, source, target = ends(self.lab, pair, side)
+                self.running[pair, side] = host.namespace.popen("ping", "-n", "-q", "-i", "0.02", "-I", source, target, stdout=subprocess.PIPE)
+        return self
+
+    def __exit__(self, *_):
+        self.counts = {}
+        for key, process in self.running.items():
+            process.send_signal(2)
+            text = process.communicate(timeout=10)[0]
+            self.counts[key] = tuple(int(number) for number in re.search(r"(\d+) packets transmitted, (\d+) received", text).groups())
+
+    def unanswered(self):
+        """Where the last one was under way at the end, it is not missed."""
+        return {key: sent - received for key, (sent, received) in self.counts.items() if sent - received > 1 or received < 5}
+
+
+def assert_all_pass(lab):
+    with Pings(lab) as pings:
+        time.sleep(1)
+    assert pings.unanswered() == {}, pings.counts
+
+
+def all_pass(lab):
+    with Pings(lab) as pings:
+        time.sleep(0.5)
+    return not pings.unanswered()
+
+
+def sending(gateway):
+    """The SPI that each pair is sent on."""
+    return {(*sa["local_selectors"], *sa["remote_selectors"]): sa["spi"] for sa in gateway.show("sas")
+            if sa["direction"] == "out" and sa["active"]}
+
+
+def pair_key(lab, pair, side="hq"):
+    hq, branch = lab.lans["hq"][pair].prefix, lab.lans["branch"][pair].prefix
+    return (hq, branch) if side == "hq" else (branch, hq)
+
+
+def test_each_pair_has_its_sa_in_one_tunnel(lab):
+    assert set(sending(lab.hq)) == {pair_key(lab, pair) for pair in range(PAIRS)}
+    assert {sa["tunnel"] for sa in lab.hq.show("sas")} == {HQ_TUNNEL}
+    assert [child["name"] for child in lab.hq.tunnels()[HQ_TUNNEL]["children"]] == [HQ_TUNNEL]
+
+
+def test_all_pairs_pass_at_once(lab):
+    assert_all_pass(lab)
+    assert lab.hq.drops().get("policy_outbound", 0) == 0
+
+
+def test_what_is_of_no_pair_is_dropped(lab):
+    before = lab.hq.drops().get("policy_outbound", 0)
+    host, source, _ = ends(lab, 0, "hq")
+    assert host.ping(lab.lans["branch"][1].host, 3, 56, "-I", source, check=False).returncode != 0
+    assert lab.hq.drops()["policy_outbound"] == before + 3
+
+
+def test_a_rekey_by_the_peer_replaces_its_pair_alone(lab):
+    for pair in range(PAIRS):
+        before = sending(lab.hq)
+        with Pings(lab) as pings:
+            lab.branch.swanctl("--rekey", "--child", f"{BRANCH_TUNNEL}.{pair + 1}")
+            time.sleep(2)
+        after = sending(lab.hq)
+        assert {key for key in before if before[key] != after[key]} == {pair_key(lab, pair)}
+        assert pings.unanswered() == {}, pings.counts
+
+
+def test_a_rekey_of_our_own_does_so_for_every_pair(lab):
+    before = sending(lab.hq)
+    with Pings(lab) as pings:
+        lab.hq.swanctl("--rekey", "--child", HQ_TUNNEL)
+        wait_for("every pair's new SA", lambda: not set(sending(lab.hq).values()) & set(before.values()), 10)
+        time.sleep(2)
+    assert set(sending(lab.hq)) == set(before)
+    assert pings.unanswered() == {}, pings.counts
+    assert_all_pass(lab)
+
+
+def test_a_restart_of_sallyportd_loses_nothing(lab):
+    before = sending(lab.hq)
+    with Pings(lab) as pings:
+        time.sleep(0.5)
+        with lab.hq.without_sallyportd():
+            time.sleep(0.5)
+        wait_for("charon's snapshot", lambda: lab.hq.show("gateway")["charon"]["plugin"], 10)
+        time.sleep(1)
+    assert sending(lab.hq) == before
+    assert pings.unanswered() == {}, pings.counts
+    lab.branch.swanctl("--rekey", "--child", f"{BRANCH_TUNNEL}.1")
+    time.sleep(2)
+    after = sending(lab.hq)
+    assert {key for key in before if before[key] != after[key]} == {pair_key(lab, 0)}
+    assert_all_pass(lab)
+
+
+def test_all_pairs_come_back_after_a_restart_of_the_dataplane(lab):
+    old = lab.hq.kill("dataplane")
+    wait_for("its next life", lambda: lab.hq.pid("dataplane") != old, 10)
+    wait_for("every pair", lambda: all_pass(lab), 20)
+    assert set(sending(lab.hq)) == {pair_key(lab, pair) for pair in range(PAIRS)}
+
+
+@pytest.mark.parametrize("side", ["branch", "hq"])
+def test_all_pairs_come_back_after_a_restart_of_charon(lab, side):
+    gateway = getattr(lab, side)
+    before = {sa["spi"] for sa in lab.hq.show("sas")}
+    old = gateway.kill("charon")
+    wait_for("charon's next life", lambda: gateway.pid("charon") != old and gateway.swanctl("--stats", check=False).returncode == 0, 15)
+    wait_for("new SAs of every pair", lambda: not set(sending(lab.hq).values()) & before and len(sending(lab.hq)) == PAIRS, 60)
+    wait_for("every pair", lambda: all_pass(lab), 20)
+    assert_all_pass(lab)
