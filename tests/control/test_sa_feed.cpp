@@ -133,6 +133,50 @@ TEST_F(SaFeedTest, AnSaIsInstalledWithItsSelectorsAndLifetimes) {
   EXPECT_EQ(remote.from[0], 0x20);
 }
 
+// A peer that narrows down what we ask for: an SA of other selectors waits for no other of its tunnel, and
+// replaces none.
+TEST_F(SaFeedTest, EachPolicyOfATunnelIsSentOnByItself) {
+  SaFeed feed(io_, directory_ + "/feed.sock", *dataplane_, counters_, events_);
+  feed.tunnel_id = [](const std::string&) { return std::optional<uint32_t>(7); };
+  const auto added = [&](uint32_t slot, uint32_t ike_id, uint8_t network) {
+    vici::FeedSaAdd sa;
+    sa.id = {0x77000000 + slot, slot, false};
+    sa.ike_id = ike_id;
+    sa.child_name = "t";
+    sa.encryption = 20;
+    const std::array<uint8_t, 36> key{1};
+    sa.encryption_key = vici::KeyMaterial(key);
+    sp_selector selector{};
+    selector.family = 4;
+    selector.port_to = 65535;
+    selector.from[0] = selector.to[0] = 10;
+    selector.from[1] = selector.to[1] = network;
+    sa.local_selectors = sa.remote_selectors = {selector};
+    const SaId id = sa.id;
+    feed.on_sa_add(std::move(sa));
+    feed.ledger().set_state(id, SaState::kInstalled);
+    const auto message = sent<api::SetOutboundSa>(api::Type::kSetOutboundSa);
+    return message && message->activate == 1;
+  };
+  EXPECT_TRUE(added(1, 1, 20));
+  EXPECT_TRUE(added(2, 1, 21));
+  EXPECT_TRUE(added(3, 2, 22)) << "of another IKE_SA, that we respond to";
+  EXPECT_FALSE(added(4, 2, 20)) << "until the peer uses it the first one carries on";
+  const auto sending = [&](uint32_t slot) {
+    return feed.activation().active(feed.ledger().find({0x77000000 + slot, slot, false})->policy)->id.slot;
+  };
+  EXPECT_EQ(sending(4), 1u);
+  EXPECT_EQ(sending(2), 2u);
+  feed.delete_sa({0x77000001, 1, false});
+  const auto activated = sent<api::ActivateSa>(api::Type::kActivateSa);
+  ASSERT_TRUE(activated);
+  EXPECT_EQ(activated->slot, 4u);
+  feed.delete_sa({0x77000002, 2, false});
+  EXPECT_FALSE(sent<api::ActivateSa>(api::Type::kActivateSa)) << "the others' go on as they did";
+  EXPECT_EQ(feed.activation().first_active("t")->id.slot, 4u);
+  EXPECT_EQ(sending(3), 3u);
+}
+
 // RFC 4303 sections 3.4.2 to 3.4.4: who, what and how much; the log adds the time.
 TEST_F(SaFeedTest, RefusedPacketsAreRecorded) {
   SaFeed feed(io_, directory_ + "/feed.sock", *dataplane_, counters_, events_);
