@@ -344,13 +344,15 @@ void clamp_mss(rte_ipv4_hdr& header, const Tunnel& tunnel, uint16_t mtu_bytes) {
       encapsulate_unusual(context, burst, packet);
     return;
   }
+  const uint32_t before = burst.count;
   if (packets.size() == 1) {
     PlainEncapsulation<Front::kLinkHeader> encapsulation(sa, addresses, sequence, exit.rewrite);
     append_frame(context, burst, burst.count, packets[0].routed.packet, sa, encapsulation);
   } else {
     append_frames(context, burst, packets, addresses, sequence, *exit.rewrite);
   }
-  burst.go_by(neighbour_id, exit.port, exit.buffer);
+  if (burst.count > before) [[likely]]
+    burst.go_by(neighbour_id, exit.port, exit.buffer);
 }
 
 }  // namespace
