@@ -12,8 +12,6 @@ from kit.flows import Flows
 from kit.paths import Sight, TwoWans
 from kit.shell import wait_for
 
-pytestmark = pytest.mark.timed
-
 FIRST, SECOND = ("a", "a"), ("a", "b")
 CYCLES = 10
 

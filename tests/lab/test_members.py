@@ -5,13 +5,9 @@ import contextlib
 import copy
 import time
 
-import pytest
-
 from kit.failover import PROBE, Failover, twice_if_void, wait_for_carriers
 from kit.flows import Flows
 from kit.paths import Sight
-
-pytestmark = pytest.mark.timed
 
 A, B = ("a", "a"), ("b", "a")
 
