@@ -9,6 +9,8 @@ from kit.capture import ESP, Capture
 from kit.lab import SiteToSite
 from kit.traffic import Traffic
 
+pytestmark = pytest.mark.timed
+
 REKEYS = 50
 TUNNEL = {"hq": "prod-branch-a-1", "branch": "prod-hq-a-1"}
 
