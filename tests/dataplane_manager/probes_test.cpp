@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // When tunnels are probed and how that is judged, by a clock of the test's own.
-#include "dataplane/manager/probes.h"
-
-#include <gtest/gtest.h>
-
-#include <filesystem>
 #include <map>
 
-#include "dataplane/manager/codec.h"
-#include "dataplane/packet/addresses.h"
+#include "tests/dataplane_manager/parts.h"
 
-namespace sallyport::dataplane {
+namespace sallyport::dataplane::testing {
 namespace {
 
 using api::HealthCause;
-constexpr uint32_t kPort = 0, kNextHop = 1, kVrf = 1, kTunnels = 200, kSlots = 256;
+constexpr uint32_t kTunnels = 200;
 constexpr uint64_t kMs = 1'000'000;
 constexpr uint32_t kIntervalMs = 100;
 constexpr uint16_t kMisses = 3;
@@ -25,32 +19,12 @@ struct Sent {
   uint64_t at_ns;
 };
 
-class ProbesTest : public testing::Test {
+class ProbesTest : public PartsTest {
  protected:
-  ProbesTest() {
-    port_.id = kPort;
-    port_.mtu_bytes = 1500;
-    neighbour_.id = kNextHop;
-    neighbour_.port_id = kPort;
-    vrf_.id = kVrf;
-    world_.ports.publish(kPort, &port_);
-    world_.neighbours.publish(kNextHop, &neighbour_);
-    world_.vrfs.publish(kVrf, &vrf_);
-  }
-  ~ProbesTest() override { std::filesystem::remove(state_path()); }
+  ProbesTest() : PartsTest(1) {}
 
-  static std::filesystem::path state_path() {
-    return std::filesystem::temp_directory_path() / ("sallyport-probes-" + std::to_string(getpid()));
-  }
-  static SharedStateFile open_state() {
-    auto state = SharedStateFile::open(state_path(), 1, kSlots);
-    return std::move(state.value());
-  }
   static api::SetTunnel tunnel_message(uint32_t id) {
-    auto message = make_message<api::SetTunnel>(api::Type::kSetTunnel, 1);
-    message.tunnel_id = message.path_tunnel_id = id;
-    message.vrf_id = kVrf;
-    message.neighbour_id = kNextHop;
+    auto message = PartsTest::tunnel_message(id);
     message.probe.kind = api::ProbeKind::kGateway;
     message.probe.interval_ms = kIntervalMs;
     message.probe.misses = kMisses;
@@ -62,20 +36,9 @@ class ProbesTest : public testing::Test {
     probes_.set_tunnel(message, now_ns_);
   }
   void install(uint32_t id) {
-    auto sa = make_message<api::SetOutboundSa>(api::Type::kSetOutboundSa, 1);
-    sa.slot = sa.tunnel_id = id;
-    sa.spi = 0x1000 + id;
-    sa.activate = 1;
-    sa.keys.algorithm = api::Algorithm::kAes128Gcm16;
-    sa.keys.key_bytes = 20;
-    sa.local = to_address(RTE_BE32(0xc6336401));
-    sa.remote = to_address(RTE_BE32(0xcb007101));
+    auto sa = outbound_message(id, id);
     sa.local_selector_count = sa.remote_selector_count = 1;
-    api::Selector any{};
-    any.family = api::Family::kIpv4;
-    any.port_to = 65535;
-    std::fill_n(any.to.begin(), 4, uint8_t{0xff});
-    sa.selectors[0] = sa.selectors[1] = any;
+    sa.selectors[0] = sa.selectors[1] = any_ipv4();
     ASSERT_EQ(sas_.set_outbound(sa).error, api::Error::kNone);
   }
   void add(uint32_t id) {
@@ -123,21 +86,6 @@ class ProbesTest : public testing::Test {
   }
 
   uint64_t now_ns_ = 1'000'000 * kMs;
-  Port port_;
-  Neighbour neighbour_;
-  Vrf vrf_;
-  World world_{{.workers = 1, .slots = kSlots, .neighbours = 16, .groups = 16, .tunnels = kSlots}};
-  PacketPools pools_{16, 1500};
-  TablesContext context_{world_, pools_, Retirer(world_.qsbr()), {}, 1500, [](auto) {}, {}};
-  std::unique_ptr<Rings> rings_ = Rings::create({});
-  std::unique_ptr<CryptoEngine> engine_ = CryptoEngine::create();
-  SharedStateFile state_ = open_state();
-  api::WorkerCounters counters_{};
-  Tunnels tunnels_{context_};
-  Sas sas_{context_, state_, tunnels_, *engine_};
-  Liveness liveness_{context_, [](auto) {}};
-  Injector injector_{*rings_, counters_};
-  Probes probes_{{context_, injector_, tunnels_, sas_, liveness_}};
 
   std::map<uint32_t, unsigned> sent_;
   std::multimap<uint64_t, Sent> due_;
@@ -310,4 +258,4 @@ TEST_F(ProbesTest, WithTheTunnelOfAPathItsHealthGoes) {
 }
 
 }  // namespace
-}  // namespace sallyport::dataplane
+}  // namespace sallyport::dataplane::testing

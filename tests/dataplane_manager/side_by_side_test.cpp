@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Which outbound SAs a tunnel sends on, as the API installs, activates and deletes them, and by which of them
 // its probes go.
-#include <gtest/gtest.h>
-
 #include <cstring>
-#include <filesystem>
 
-#include "dataplane/manager/codec.h"
-#include "dataplane/manager/probes.h"
-#include "dataplane/packet/addresses.h"
+#include "tests/dataplane_manager/parts.h"
 
-namespace sallyport::dataplane {
+namespace sallyport::dataplane::testing {
 namespace {
 
-constexpr uint32_t kPort = 0, kNextHop = 1, kVrf = 1, kTunnel = 3, kSlots = 64;
+constexpr uint32_t kTunnel = 3;
 using Slots = std::vector<uint32_t>;
 
 api::Selector network(uint8_t number) {
@@ -25,46 +20,15 @@ api::Selector network(uint8_t number) {
   return selector;
 }
 
-class SideBySideTest : public testing::Test {
+class SideBySideTest : public PartsTest {
  protected:
-  SideBySideTest() {
-    port_.id = kPort;
-    port_.mtu_bytes = 1500;
-    neighbour_.id = kNextHop;
-    neighbour_.port_id = kPort;
-    vrf_.id = kVrf;
-    world_.ports.publish(kPort, &port_);
-    world_.neighbours.publish(kNextHop, &neighbour_);
-    world_.vrfs.publish(kVrf, &vrf_);
-    EXPECT_EQ(tunnels_.set_tunnel(tunnel_message()).error, api::Error::kNone);
+  SideBySideTest() : PartsTest(2) {
+    EXPECT_EQ(tunnels_.set_tunnel(tunnel_message(kTunnel)).error, api::Error::kNone);
   }
-  ~SideBySideTest() override { std::filesystem::remove(state_path()); }
 
-  static std::filesystem::path state_path() {
-    return std::filesystem::temp_directory_path() / ("sallyport-side-by-side-" + std::to_string(getpid()));
-  }
-  static SharedStateFile open_state() {
-    auto state = SharedStateFile::open(state_path(), 1, kSlots);
-    return std::move(state.value());
-  }
-  static api::SetTunnel tunnel_message() {
-    auto message = make_message<api::SetTunnel>(api::Type::kSetTunnel, 1);
-    message.tunnel_id = message.path_tunnel_id = kTunnel;
-    message.vrf_id = kVrf;
-    message.neighbour_id = kNextHop;
-    return message;
-  }
   static api::SetOutboundSa sa(uint32_t slot, const std::vector<uint8_t>& remotes,
                                const std::vector<uint8_t>& locals = {1}) {
-    auto sa = make_message<api::SetOutboundSa>(api::Type::kSetOutboundSa, 1);
-    sa.slot = slot;
-    sa.tunnel_id = kTunnel;
-    sa.spi = 0x1000 + slot;
-    sa.activate = 1;
-    sa.keys.algorithm = api::Algorithm::kAes128Gcm16;
-    sa.keys.key_bytes = 20;
-    sa.local = to_address(RTE_BE32(0xc6336401));
-    sa.remote = to_address(RTE_BE32(0xcb007101));
+    auto sa = outbound_message(slot, kTunnel);
     for (const uint8_t number : locals)
       sa.selectors[sa.local_selector_count++] = network(number);
     for (const uint8_t number : remotes)
@@ -80,13 +44,7 @@ class SideBySideTest : public testing::Test {
     message.spi = 0x1000 + slot;
     ASSERT_EQ(sas_.activate(message).error, api::Error::kNone);
   }
-  void remove(uint32_t slot) {
-    auto message = make_message<api::DeleteSa>(api::Type::kDeleteSa, 1);
-    message.direction = api::Direction::kOutbound;
-    message.slot = slot;
-    message.spi = 0x1000 + slot;
-    ASSERT_EQ(sas_.remove(message, [] {}).error, api::Error::kNone);
-  }
+  void remove(uint32_t slot) { PartsTest::remove(api::Direction::kOutbound, slot, 0x1000 + slot); }
 
   // As workers read it, newest first.
   Slots sent_on() const {
@@ -109,22 +67,6 @@ class SideBySideTest : public testing::Test {
     }
     return slots;
   }
-
-  Port port_;
-  Neighbour neighbour_;
-  Vrf vrf_;
-  World world_{{.workers = 2, .slots = kSlots, .neighbours = 16, .groups = 16, .tunnels = 16}};
-  PacketPools pools_{16, 1500};
-  TablesContext context_{world_, pools_, Retirer(world_.qsbr()), {}, 1500, [](auto) {}, {}};
-  std::unique_ptr<Rings> rings_ = Rings::create({.workers = 2});
-  std::unique_ptr<CryptoEngine> engine_ = CryptoEngine::create();
-  SharedStateFile state_ = open_state();
-  api::WorkerCounters counters_{};
-  Tunnels tunnels_{context_};
-  Sas sas_{context_, state_, tunnels_, *engine_};
-  Liveness liveness_{context_, [](auto) {}};
-  Injector injector_{*rings_, counters_};
-  Probes probes_{{context_, injector_, tunnels_, sas_, liveness_}};
 };
 
 TEST_F(SideBySideTest, SasOfOtherSelectorsAreSentOnTogether) {
@@ -206,7 +148,7 @@ TEST_F(SideBySideTest, AProbeGoesByAnSaThatLetsItThrough) {
   install(sa(5, {21}));
   install(sa(6, {22}));
   auto workers_asked = [this, now_ns = uint64_t{0}](uint8_t target) mutable {
-    auto message = tunnel_message();
+    auto message = tunnel_message(kTunnel);
     message.probe.kind = api::ProbeKind::kEcho;
     message.probe.interval_ms = 100;
     message.probe.misses = 3;
@@ -234,4 +176,4 @@ TEST_F(SideBySideTest, AProbeGoesByAnSaThatLetsItThrough) {
 }
 
 }  // namespace
-}  // namespace sallyport::dataplane
+}  // namespace sallyport::dataplane::testing

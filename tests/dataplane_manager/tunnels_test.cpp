@@ -3,32 +3,18 @@
 // forgotten.
 #include "dataplane/manager/tunnels.h"
 
-#include <gtest/gtest.h>
+#include "tests/dataplane_manager/parts.h"
 
-#include "dataplane/manager/codec.h"
-
-namespace sallyport::dataplane {
+namespace sallyport::dataplane::testing {
 namespace {
 
-constexpr uint32_t kPort = 0, kNextHop = 1, kVrf = 1, kTunnel = 3;
+constexpr uint32_t kTunnel = 3;
 constexpr uint64_t kSecondNs = 1'000'000'000;
 
-class TunnelsTest : public testing::Test {
+class TunnelsTest : public NextHopTest {
  protected:
-  TunnelsTest() {
-    port_.id = kPort;
-    port_.mtu_bytes = 1500;
-    neighbour_.id = kNextHop;
-    neighbour_.port_id = kPort;
-    vrf_.id = kVrf;
-    world_.ports.publish(kPort, &port_);
-    world_.neighbours.publish(kNextHop, &neighbour_);
-    world_.vrfs.publish(kVrf, &vrf_);
-    auto message = make_message<api::SetTunnel>(api::Type::kSetTunnel, 1);
-    message.tunnel_id = kTunnel;
-    message.vrf_id = kVrf;
-    message.neighbour_id = kNextHop;
-    EXPECT_EQ(tunnels_.set_tunnel(message).error, api::Error::kNone);
+  TunnelsTest() : NextHopTest({.workers = 1, .slots = 16, .neighbours = 16, .groups = 16, .tunnels = 16}) {
+    EXPECT_EQ(tunnels_.set_tunnel(tunnel_message(kTunnel)).error, api::Error::kNone);
   }
 
   uint16_t mtu() const { return world_.tunnels.at(kTunnel)->path_mtu_bytes; }
@@ -41,11 +27,6 @@ class TunnelsTest : public testing::Test {
     told_.push_back(as<api::PathMtuChanged>(bytes).path_mtu_bytes);
   }
 
-  Port port_;
-  Neighbour neighbour_;
-  Vrf vrf_;
-  World world_{{.workers = 1, .slots = 16, .neighbours = 16, .groups = 16, .tunnels = 16}};
-  PacketPools pools_{16, 1500};
   std::vector<uint32_t> told_;
   TablesContext context_{
       world_, pools_, Retirer(world_.qsbr()), {}, 1500, [this](auto bytes) { send_event(bytes); }, {}};
@@ -96,4 +77,4 @@ TEST_F(TunnelsTest, FollowTheirPort) {
 }
 
 }  // namespace
-}  // namespace sallyport::dataplane
+}  // namespace sallyport::dataplane::testing

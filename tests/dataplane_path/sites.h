@@ -14,6 +14,19 @@ inline constexpr uint32_t kGroupTunnel = 1, kGroupHost = 2, kGroupLocal = 3, kGr
 inline constexpr uint32_t kTunnel = 1, kPeerNeighbour = 1, kHostNeighbour = 2;
 inline constexpr uint16_t kDf = 0x4000;
 
+// IPv4 addresses and ports, both ends included; protocol 0: any.
+inline api::Selector range(uint32_t from, uint32_t to, uint8_t protocol = 0, uint16_t port_from = 0,
+                           uint16_t port_to = 65535) {
+  api::Selector selector{};
+  selector.family = api::Family::kIpv4;
+  selector.protocol = protocol;
+  selector.port_from = port_from;
+  selector.port_to = port_to;
+  selector.from = address_of(from).bytes;
+  selector.to = address_of(to).bytes;
+  return selector;
+}
+
 struct SiteOptions {
   uint32_t workers = 1;
   uint32_t slot = 4;  // of the SAs; with 2 workers an odd slot lives on worker 1

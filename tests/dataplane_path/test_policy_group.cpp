@@ -10,15 +10,6 @@ namespace {
 constexpr uint32_t kSecondTunnel = 2, kSecondSlot = 9;
 constexpr uint32_t kLowHost = kLanA | 5, kHighHost = kLanA | 200, kNoOnesHost = kLanA | 120;
 
-api::Selector range(uint32_t from, uint32_t to) {
-  api::Selector selector{};
-  selector.family = api::Family::kIpv4;
-  selector.port_to = 65535;
-  selector.from = address_of(from).bytes;
-  selector.to = address_of(to).bytes;
-  return selector;
-}
-
 // Hosts 0 to 99 of the LAN have the first CHILD_SA, 128 to 255 the second, to the same remote prefix.
 class PolicyGroupTest : public PathTest {
  protected:

@@ -8,23 +8,10 @@ namespace sallyport::dataplane::testing {
 namespace {
 
 constexpr uint8_t kIcmp = 1, kTcp = 6, kUdp = 17;
-constexpr uint16_t kAllPorts = 65535;
 // Of ipv4_of_size.
 constexpr uint16_t kSourcePort = 1000, kDestinationPort = 2000;
 // The hosts that the selectors cover, and others of the same prefixes.
 constexpr uint32_t kOtherA = kLanA | 200, kOtherB = kLanB | 200;
-
-api::Selector range(uint32_t from, uint32_t to, uint8_t protocol = 0, uint16_t port_from = 0,
-                    uint16_t port_to = kAllPorts) {
-  api::Selector selector{};
-  selector.family = api::Family::kIpv4;
-  selector.protocol = protocol;
-  selector.port_from = port_from;
-  selector.port_to = port_to;
-  selector.from = address_of(from).bytes;
-  selector.to = address_of(to).bytes;
-  return selector;
-}
 
 SelectorSet set_of(const api::Selector& local, const api::Selector& remote) {
   SelectorSet set;

@@ -11,7 +11,7 @@ constexpr uint8_t kIcmp = 1, kIcmpV6 = 58;
 constexpr uint32_t kFirst = 4, kSecond = 9,
                    kThird = 14;  // slots; with two workers the second lives on worker 1
 
-api::Selector range(const Ip6& from, const Ip6& to) {
+api::Selector ipv6_range(const Ip6& from, const Ip6& to) {
   api::Selector selector{};
   selector.family = api::Family::kIpv6;
   selector.port_to = 65535;
@@ -20,19 +20,10 @@ api::Selector range(const Ip6& from, const Ip6& to) {
   return selector;
 }
 
-api::Selector range(uint32_t from, uint32_t to) {
-  api::Selector selector{};
-  selector.family = api::Family::kIpv4;
-  selector.port_to = 65535;
-  selector.from = address_of(from).bytes;
-  selector.to = address_of(to).bytes;
-  return selector;
-}
-
 // From all of ours to the hosts `from` to `to` of B's LAN, by either family.
 SelectorSet towards(uint8_t from, uint8_t to) {
-  const std::array local = {range(kLanA, kLanA | 255), range(ip6(1, 0), ip6(1, 255))};
-  const std::array remote = {range(kLanB | from, kLanB | to), range(ip6(2, from), ip6(2, to))};
+  const std::array local = {range(kLanA, kLanA | 255), ipv6_range(ip6(1, 0), ip6(1, 255))};
+  const std::array remote = {range(kLanB | from, kLanB | to), ipv6_range(ip6(2, from), ip6(2, to))};
   SelectorSet set;
   EXPECT_EQ(set.assign(local, remote), api::Error::kNone);
   return set;

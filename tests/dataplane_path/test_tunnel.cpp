@@ -206,15 +206,6 @@ TEST_F(TunnelTest, DropsAReplayInTheSameBurstAndLater) {
   EXPECT_EQ(a.gateway.inbound_row(4).right_edge, 9u);
 }
 
-api::Selector range(uint32_t from, uint32_t to) {
-  api::Selector selector{};
-  selector.family = api::Family::kIpv4;
-  selector.port_to = 65535;
-  selector.from = address_of(from).bytes;
-  selector.to = address_of(to).bytes;
-  return selector;
-}
-
 TEST_F(TunnelTest, KeepsToTheSelectorsInBothDirections) {
   const api::Selector local = range(kLanA, kLanA | 127), remote = range(kLanB, kLanB | 127);
   SelectorSet selectors;
