@@ -117,7 +117,7 @@ struct Rig {
   void put_sealed_back() {
     for (uint32_t i = 0; i < kBurst; ++i) {
       std::memcpy(resize(packets[i], sealed[i].size()), sealed[i].data(), sealed[i].size());
-      decap[i] = {packets[i], inbound.get(), 20, 0, 0, kKeep};
+      decap[i] = {packets[i], inbound.get(), 0, inbound->spi, 20, kKeep, true, 0};
     }
     inbound->window.open(
         kReplayWindow, 0,

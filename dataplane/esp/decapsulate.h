@@ -24,15 +24,22 @@ namespace sallyport::dataplane {
 struct DecapPacket {
   rte_mbuf* packet;
   InboundSa* sa;
+  uint64_t sequence;  // set by prepare_decapsulation
+  uint32_t spi;
   // Of the ESP header from the data's start: IP header with its extensions, and UDP header where the packet
   // has one. Both forms, and both families, are taken whichever the SA sends (RFC 7296 section 2.23).
   uint16_t esp_offset;
-  uint8_t outer_tos;  // set by prepare_decapsulation
-  uint64_t sequence;  // set by prepare_decapsulation
   // In: those that are not kKeep are passed over. Out: why not to forward; kKeepIpv6: to be forwarded, and
   // the inner packet is IPv6.
   api::DropReason drop;
+  bool plain;         // is_plain_outer
+  uint8_t outer_tos;  // set by prepare_decapsulation
 };
+
+// ESP in a buffer to be opened in place, right behind an IPv4 header without options.
+inline bool is_plain_outer(const rte_mbuf* packet, uint16_t esp_offset) {
+  return esp_offset == sizeof(rte_ipv4_hdr) && is_private_linear(packet);
+}
 
 namespace esp_detail {
 

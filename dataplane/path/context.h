@@ -102,8 +102,7 @@ struct PathContext {
   std::array<uint32_t, api::kAuditCauses> unrecorded{};  // since the last record of this api::AuditCause
 
   // The burst whose packets are being routed; only while they are.
-  const DecapPacket* decapsulated = nullptr;
-  uint32_t decapsulated_count = 0;
+  std::span<const DecapPacket> decapsulated;
 
   bool has_news = false;  // something was put into a ring of the manager's in this loop
   std::array<PacketBuffer, api::kMaxPorts> transmit;

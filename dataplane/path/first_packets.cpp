@@ -13,7 +13,7 @@ FirstPackets::~FirstPackets() {
     rte_pktmbuf_free(packets_[i].packet);
 }
 
-bool FirstPackets::hold(PathContext& context, InboundSa& sa, const InboundPacket& packet) {
+bool FirstPackets::hold(PathContext& context, InboundSa& sa, const DecapPacket& packet) {
   if (sa.opening == SaOpening::kNew) {
     const uint64_t token = rte_rcu_qsbr_start(context.world->qsbr());
     if (context.world->workers() == 1 || rte_rcu_qsbr_check(context.world->qsbr(), token, false) == 1) {
@@ -44,14 +44,14 @@ void FirstPackets::release(PathContext& context) {
   count_ = 0;
   InboundBurst burst;
   for (uint32_t i = 0; i < count; ++i) {
-    find_slot(context, packets_[i].packet, packets_[i].esp_offset_bytes, burst);
+    find_slot(context, packets_[i].packet, packets_[i].esp_offset, burst);
     if (burst.count == kBurst || i + 1 == count) open(context, burst);
   }
 }
 
 void FirstPackets::open(PathContext& context, InboundBurst& burst) {
   for (uint32_t i = 0; i < burst.count; ++i) {
-    const InboundPacket& packet = burst.packets[i];
+    const DecapPacket& packet = burst.packets[i];
     if (packet.sa->spi == packet.spi) packet.sa->opening = SaOpening::kOpen;
   }
   decapsulate_burst(context, burst);

@@ -20,7 +20,7 @@ class FirstPackets {
 
   // True: taken, because the SA is not open yet. An SA opens by `release`, or here where there is nothing to
   // wait for.
-  bool hold(PathContext& context, InboundSa& sa, const InboundPacket& packet);
+  bool hold(PathContext& context, InboundSa& sa, const DecapPacket& packet);
 
   // True once every worker has passed a loop since the newest SA's first packet, or waited long enough. What
   // they handed over may still lie in the rings.
@@ -38,7 +38,7 @@ class FirstPackets {
   uint32_t count_ = 0;
   uint64_t token_ = 0;  // of QSBR
   uint64_t deadline_ns_ = 0;
-  std::array<InboundPacket, kCapacity> packets_;
+  std::array<DecapPacket, kCapacity> packets_;
 };
 
 }  // namespace sallyport::dataplane

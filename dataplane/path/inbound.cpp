@@ -2,12 +2,11 @@
 // The inbound steps, in the order packets take them.
 #include "dataplane/path/inbound.h"
 
-#include <rte_udp.h>
-
 #include <cstring>
 #include <utility>
 
 #include "dataplane/esp/decapsulate.h"
+#include "dataplane/esp/decapsulate_run.h"
 #include "dataplane/esp/overhead.h"
 #include "dataplane/packet/ipv4.h"
 #include "dataplane/packet/tcp_mss.h"
@@ -15,18 +14,17 @@
 #include "dataplane/path/context.h"
 #include "dataplane/path/events.h"
 #include "dataplane/path/first_packets.h"
+#include "dataplane/path/follow_peer.h"
 #include "dataplane/path/forward.h"
 #include "dataplane/path/inbound_ipv6.h"
+#include "dataplane/path/inbound_runs.h"
 #include "dataplane/path/transmit.h"
 #include "dataplane/path/validate.h"
 #include "dataplane/policy/selector_set.h"
-#include "dataplane/sa/peer_key.h"
 
 namespace sallyport::dataplane {
 
 namespace {
-
-constexpr uint64_t kNoSpi = ~uint64_t{0};  // a packet may say 0, too
 
 rte_ipv4_hdr& header_of(rte_mbuf* packet) {
   return *rte_pktmbuf_mtod(packet, rte_ipv4_hdr*);
@@ -86,7 +84,7 @@ void punt_frame(PathContext& context, const Port& port, rte_mbuf* packet, PuntCl
 // Step 4, first half: to the home worker of the slot that the SPI names. Only that worker may look at the SA
 // itself.
 [[gnu::always_inline]] inline void find_home(PathContext& context, rte_mbuf* packet,
-                                             uint16_t esp_offset_bytes, uint32_t port_id,
+                                             uint16_t esp_offset_bytes, bool plain, uint32_t port_id,
                                              InboundBurst& inbound) {
   if (packet->data_len < esp_offset_bytes + sizeof(uint32_t)) [[unlikely]] {
     drop(context, packet, api::DropReason::kEspTooShort);
@@ -94,7 +92,7 @@ void punt_frame(PathContext& context, const Port& port, rte_mbuf* packet, PuntCl
   }
   const uint32_t spi = spi_at(packet, esp_offset_bytes);
   if (inbound.count > 0 && inbound.packets[inbound.count - 1].spi == spi) {
-    inbound.append(packet, inbound.packets[inbound.count - 1].sa, spi, esp_offset_bytes);
+    inbound.append(packet, inbound.packets[inbound.count - 1].sa, spi, esp_offset_bytes, plain);
     return;
   }
   const uint32_t slot = spi & api::kSlotMask;
@@ -104,7 +102,7 @@ void punt_frame(PathContext& context, const Port& port, rte_mbuf* packet, PuntCl
     return;
   }
   prefetch_sa(*sa);
-  inbound.append(packet, sa, spi, esp_offset_bytes);
+  inbound.append(packet, sa, spi, esp_offset_bytes, plain);
 }
 
 void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundBurst& inbound,
@@ -138,7 +136,7 @@ void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundB
   const Classified result = classify_public(start, packet->pkt_len, port);
   switch (result.what) {
     case PublicClass::kEsp:
-      find_home(context, packet, result.esp_offset_bytes, port.id, inbound);
+      to_home(context, packet, result.esp_offset_bytes, port.id, inbound);
       return;
     case PublicClass::kDrop:
       drop(context, packet, result.drop);
@@ -167,40 +165,56 @@ void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundB
 
 // Step 4, second half: the whole SPI, on its home worker. Those that belong to no SA, or have to wait, are
 // gone from the burst.
-void find_sas(PathContext& context, InboundBurst& inbound) {
-  uint64_t found_spi = kNoSpi;
-  uint32_t count = 0;
+[[gnu::noinline]] void find_sas(PathContext& context, InboundBurst& inbound, Runs& runs) {
+  const InboundSa* found = nullptr;
+  uint32_t count = 0, run_count = 0;
   for (uint32_t i = 0; i < inbound.count; ++i) {
-    const InboundPacket& packet = inbound.packets[i];
-    if (packet.spi != found_spi) {
+    const DecapPacket& packet = inbound.packets[i];
+    if (packet.sa != found || packet.spi != found->spi) {
       InboundSa& sa = *packet.sa;
       if (sa.spi != packet.spi) [[unlikely]] {
-        drop_unknown(context, packet.packet, packet.esp_offset_bytes);
+        drop_unknown(context, packet.packet, packet.esp_offset);
         continue;
       }
       prefetch_state(sa);
       if (sa.opening != SaOpening::kOpen && context.first_packets.hold(context, sa, packet)) [[unlikely]]
         continue;
-      found_spi = packet.spi;
+      found = &sa;
+      ++run_count;
     }
     if (count != i) [[unlikely]]
       inbound.packets[count] = packet;
     ++count;
+    runs.ends[run_count - 1] = count;
   }
   inbound.count = count;
+  runs.count = run_count;
+}
+
+// Step 5 for packets of any kind; their jobs are filled.
+[[gnu::noinline]] void prepare_each(std::span<DecapPacket> packets, CryptoJob* job) {
+  for (DecapPacket& packet : packets)
+    prepare_decapsulation(packet, *job++);  // check_replay
 }
 
 // Step 5; the jobs of step 6 are filled.
-[[gnu::noinline]] void prepare_burst(std::span<const InboundPacket> inbound, DecapPacket* packets,
-                                     CryptoJob* jobs) {
-  for (const InboundPacket& packet : inbound) {
-    DecapPacket& item = *packets++;
-    item.packet = packet.packet;
-    item.sa = packet.sa;
-    item.esp_offset = packet.esp_offset_bytes;
-    item.drop = kKeep;
-    prepare_decapsulation(item, *jobs++);  // check_replay
+[[gnu::noinline]] void prepare_burst(const Runs& runs, std::span<DecapPacket> packets, CryptoJob* jobs) {
+  if (runs.count == packets.size()) {
+    prepare_each(packets, jobs);
+    return;
   }
+  for_each_run(runs, packets, jobs, [](std::span<DecapPacket> run, CryptoJob* job) {
+    if (run.size() == 1) {
+      prepare_each(run, job);
+      return;
+    }
+    const RunPreparation preparation(*run[0].sa);
+    for (DecapPacket& packet : run) {
+      if (!preparation.prepare(packet, *job)) [[unlikely]]
+        prepare_each({&packet, 1}, job);
+      ++job;
+    }
+  });
 }
 
 // Step 9 where there are selectors. An ICMP error passes where what it quotes, reversed, would (RFC 4301
@@ -211,11 +225,6 @@ void find_sas(PathContext& context, InboundBurst& inbound) {
   return quoted != nullptr && selectors.matches_outbound(*quoted);
 }
 
-// Step 9.
-inline bool matches_policy(const InboundSa& sa, const rte_ipv4_hdr& header) {
-  return sa.selectors == nullptr || is_selected(*sa.selectors, header);
-}
-
 [[gnu::noinline]] void clamp_mss(const PathContext& context, const InboundSa& sa, rte_ipv4_hdr& header) {
   const Tunnel* tunnel = context.world->tunnels.at(sa.tunnel_id);
   if (tunnel == nullptr || !tunnel->mss_clamp.load(std::memory_order_relaxed)) return;
@@ -223,25 +232,6 @@ inline bool matches_policy(const InboundSa& sa, const rte_ipv4_hdr& header) {
       inner_mtu(tunnel->path_mtu_bytes.load(std::memory_order_relaxed), sa.shape,
                 sa.encap.load(std::memory_order_relaxed), sa.outer_family.load(std::memory_order_relaxed));
   clamp_tcp_mss(header, tcp_mss_for_ipv4(static_cast<uint16_t>(mtu_bytes)));
-}
-
-// Where a packet came from (peer_key); 0: not in UDP. `outer`: its IP header.
-uint64_t udp_peer(const uint8_t* outer, uint16_t esp_offset) {
-  if (outer[0] >> 4 == 6) return ipv6_udp_peer(outer, esp_offset);
-  const auto& header = *reinterpret_cast<const rte_ipv4_hdr*>(outer);
-  if (esp_offset <= ipv4_header_bytes(header)) return 0;
-  const auto* udp = reinterpret_cast<const rte_udp_hdr*>(outer + esp_offset - sizeof(rte_udp_hdr));
-  return peer_key(header.src_addr, rte_be_to_cpu_16(udp->src_port));
-}
-
-// The peer is followed by the newest of its verified packets in UDP. Their headers still lie in front of the
-// text that was decrypted.
-void follow_peer(PathContext& context, const DecapPacket& packet, const CryptoJob& job) {
-  InboundSa& sa = *packet.sa;
-  if (packet.sequence < sa.window.right_edge()) return;
-  const uint8_t* outer = job.text - sa.shape.iv_bytes - kEspHeaderBytes - packet.esp_offset;
-  const uint64_t source = udp_peer(outer, packet.esp_offset);
-  if (source != 0) report_peer(context, sa, source, outer, packet.esp_offset);
 }
 
 // What is dropped before it was verified still begins with its outer headers.
@@ -276,7 +266,7 @@ void follow_peer(PathContext& context, const DecapPacket& packet, const CryptoJo
   if (sa.encap.load(std::memory_order_relaxed)) [[unlikely]]
     follow_peer(context, packet, job);
   auto& header = *reinterpret_cast<rte_ipv4_hdr*>(job.text);  // where the packet begins now
-  if (!matches_policy(sa, header)) [[unlikely]] {
+  if (sa.selectors != nullptr && !is_selected(*sa.selectors, header)) [[unlikely]] {
     bump(sa.row->policy_dropped);
     drop(context, packet.packet, api::DropReason::kPolicyInbound);
     return false;
@@ -287,17 +277,53 @@ void follow_peer(PathContext& context, const DecapPacket& packet, const CryptoJo
   return true;
 }
 
-// Steps 7 to 9: how many packets are in `routed`.
-[[gnu::noinline]] uint32_t accept_burst(PathContext& context, std::span<DecapPacket> packets,
-                                        const CryptoJob* jobs, RoutedPacket* routed) {
-  InboundTally tally(context.now_ns);
-  uint32_t count = 0;
-  for (size_t i = 0; i < packets.size(); ++i) {
-    finish_decapsulation(packets[i], jobs[i], tally);  // advance_replay, strip
-    if (accept(context, packets[i], jobs[i], routed[count])) [[likely]]
-      ++count;
+// Steps 7 to 9 for packets of any kind: those that are kept are in `routed`. -> Behind the last of them.
+[[gnu::noinline]] RoutedPacket* accept_each(PathContext& context, std::span<DecapPacket> packets,
+                                            const CryptoJob* job, InboundTally& tally, RoutedPacket* routed) {
+  for (DecapPacket& packet : packets) {
+    finish_decapsulation(packet, *job, tally);  // advance_replay, strip
+    if (accept(context, packet, *job++, *routed)) [[likely]]
+      ++routed;
   }
-  return count;
+  return routed;
+}
+
+// accept_each for a run of an undemanding SA.
+[[gnu::always_inline]] inline RoutedPacket* accept_run(PathContext& context, std::span<DecapPacket> packets,
+                                                       const CryptoJob* job, InboundTally& tally,
+                                                       RoutedPacket* routed) {
+  InboundSa& sa = *packets[0].sa;
+  const uint64_t source = source_bits(sa.vrf_id, kNoPort, Origin::kTunnel);
+  RunVerification verification(sa);
+  for (DecapPacket& packet : packets) {
+    if (verification.finish(packet, *job)) [[likely]] {
+      *routed++ = {packet.packet, way_bits(source, *reinterpret_cast<const rte_ipv4_hdr*>(job->text))};
+    } else {
+      verification.put_back(sa, tally);
+      routed = accept_each(context, {&packet, 1}, job, tally, routed);
+      verification = RunVerification(sa);
+    }
+    ++job;
+  }
+  verification.put_back(sa, tally);
+  return routed;
+}
+
+// Steps 7 to 9: how many packets are in `routed`.
+[[gnu::noinline]] uint32_t accept_burst(PathContext& context, const Runs& runs,
+                                        std::span<DecapPacket> packets, const CryptoJob* jobs,
+                                        RoutedPacket* routed) {
+  InboundTally tally(context.now_ns);
+  RoutedPacket* next = routed;
+  if (runs.count == packets.size()) {
+    next = accept_each(context, packets, jobs, tally, next);
+  } else {
+    for_each_run(runs, packets, jobs, [&](std::span<DecapPacket> run, const CryptoJob* job) {
+      next = run.size() > 1 && is_undemanding(*run[0].sa) ? accept_run(context, run, job, tally, next)
+                                                          : accept_each(context, run, job, tally, next);
+    });
+  }
+  return static_cast<uint32_t>(next - routed);
 }
 
 // Steps 1 and 2 for a frame that is not plain.
@@ -330,7 +356,7 @@ void receive_public(PathContext& context, const Port& port, std::span<rte_mbuf*>
     if (header == nullptr) [[unlikely]] {
       receive_unusual(context, port, frame, inbound);
     } else if (is_plain_esp(*header, port)) [[likely]] {
-      find_home(context, frame, sizeof(rte_ipv4_hdr), port.id, inbound);
+      find_home(context, frame, sizeof(rte_ipv4_hdr), true, port.id, inbound);
     } else {
       classify(context, port, frame, inbound, false);
     }
@@ -340,7 +366,7 @@ void receive_public(PathContext& context, const Port& port, std::span<rte_mbuf*>
 
 void to_home(PathContext& context, rte_mbuf* packet, uint16_t esp_offset_bytes, uint32_t port_id,
              InboundBurst& inbound) {
-  find_home(context, packet, esp_offset_bytes, port_id, inbound);
+  find_home(context, packet, esp_offset_bytes, is_plain_outer(packet, esp_offset_bytes), port_id, inbound);
 }
 
 void find_slot(PathContext& context, rte_mbuf* packet, uint16_t esp_offset_bytes, InboundBurst& inbound) {
@@ -351,23 +377,22 @@ void find_slot(PathContext& context, rte_mbuf* packet, uint16_t esp_offset_bytes
     return;
   }
   prefetch_sa(*sa);
-  inbound.append(packet, sa, spi, esp_offset_bytes);
+  inbound.append(packet, sa, spi, esp_offset_bytes, is_plain_outer(packet, esp_offset_bytes));
 }
 
 void decapsulate_burst(PathContext& context, InboundBurst& inbound) {
-  std::array<DecapPacket, kBurst> packets;
+  Runs runs;
+  find_sas(context, inbound, runs);
+  const std::span packets(inbound.packets.data(), std::exchange(inbound.count, 0));
   std::array<CryptoJob, kBurst> jobs;
-  find_sas(context, inbound);
-  const uint32_t count = std::exchange(inbound.count, 0);
-  prepare_burst({inbound.packets.data(), count}, packets.data(), jobs.data());
-  context.engine->decrypt({jobs.data(), count});
+  prepare_burst(runs, packets, jobs.data());
+  context.engine->decrypt({jobs.data(), packets.size()});
   std::array<RoutedPacket, kBurst> routed;
-  const uint32_t routed_count = accept_burst(context, {packets.data(), count}, jobs.data(), routed.data());
+  const uint32_t routed_count = accept_burst(context, runs, packets, jobs.data(), routed.data());
   if (context.accepted_ipv6.count > 0) [[unlikely]]
     route_accepted_ipv6(context);
   if (routed_count == 0) return;
-  context.decapsulated = packets.data();
-  context.decapsulated_count = count;
+  context.decapsulated = packets;
   forward_burst(context, {routed.data(), routed_count});
 }
 

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <span>
 
+#include "dataplane/esp/decapsulate.h"
 #include "dataplane/path/tables.h"
 
 namespace sallyport::dataplane {
@@ -17,14 +18,6 @@ namespace sallyport::dataplane {
 struct PathContext;
 inline constexpr uint32_t kBurst = 64;
 
-// An ESP packet on the home worker of its slot. Data starts at the outer IP header and ends with the
-// packet.
-struct InboundPacket {
-  rte_mbuf* packet;
-  InboundSa* sa;  // of the slot; whether the whole SPI is this SA's is yet to be seen
-  uint32_t spi;
-  uint16_t esp_offset_bytes;
-};
 // The SPI (host order) of a packet that is long enough to have one.
 inline uint32_t spi_at(const rte_mbuf* packet, uint16_t esp_offset_bytes) {
   uint32_t spi_be;
@@ -32,13 +25,15 @@ inline uint32_t spi_at(const rte_mbuf* packet, uint16_t esp_offset_bytes) {
   return rte_be_to_cpu_32(spi_be);
 }
 
+// ESP packets on the home worker of their slots, each with the SA of its slot: whether the whole SPI is this
+// SA's is yet to be seen.
 struct InboundBurst {
   uint32_t count = 0;
-  std::array<InboundPacket, kBurst> packets;
+  std::array<DecapPacket, kBurst> packets;
 
   // There must be room.
-  void append(rte_mbuf* packet, InboundSa* sa, uint32_t spi, uint16_t esp_offset_bytes) {
-    packets[count++] = {packet, sa, spi, esp_offset_bytes};
+  void append(rte_mbuf* packet, InboundSa* sa, uint32_t spi, uint16_t esp_offset_bytes, bool plain) {
+    packets[count++] = {packet, sa, 0, spi, esp_offset_bytes, kKeep, plain, 0};
   }
 };
 

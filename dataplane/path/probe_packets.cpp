@@ -31,7 +31,7 @@ bool within_rate(std::atomic<uint32_t>& count, uint64_t now_ns) {
 
 void take_probe(PathContext& context, const RoutedPacket& packet) {
   if (packet.origin() == Origin::kTunnel) {
-    const std::span burst(context.decapsulated, context.decapsulated_count);
+    const auto burst = context.decapsulated;
     const auto found = std::find_if(burst.begin(), burst.end(), [&](const DecapPacket& decapsulated) {
       return decapsulated.packet == packet.packet;
     });

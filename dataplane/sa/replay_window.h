@@ -28,13 +28,18 @@ class ReplayWindow {
 
   // The whole sequence number of a received low word, with ESN (appendix A2.2). Where the window is off, the
   // one nearest to the right edge.
-  uint64_t infer_esn(uint32_t low) const {
-    // The one number with this low word among the 2^32 that begin at the window's left edge. Before the first
-    // epoch's window is full that edge lies left of 0.
+  uint64_t infer_esn(uint32_t low) const { return number_above(bottom(), low); }
+
+  // infer_esn in two steps, of which the first is the same until the window moves. The one number with this
+  // low word among the 2^32 from the bottom on, the window's left edge; before the first epoch's window is
+  // full that edge lies left of 0.
+  uint64_t bottom() const {
     const uint64_t window = packets_ != 0 ? packets_ : uint64_t{1} << 31;
-    const uint64_t bottom = right_edge_ - window + 1;
-    const uint64_t sequence = bottom + (low - static_cast<uint32_t>(bottom));
-    return static_cast<int64_t>(sequence) >= 0 ? sequence : low;
+    return right_edge_ - window + 1;
+  }
+  static uint64_t number_above(uint64_t bottom, uint32_t low) {
+    const uint64_t number = bottom + (low - static_cast<uint32_t>(bottom));
+    return static_cast<int64_t>(number) >= 0 ? number : low;
   }
 
   // Reads only. True: neither seen before nor left of the window. Sequence number 0 is never sent (RFC 4303
@@ -64,14 +69,46 @@ class ReplayWindow {
     return true;
   }
 
+  // The right edge and its word, in registers while packets in order move them. The window itself is behind
+  // until put_back.
+  class Front {
+   public:
+    [[gnu::always_inline]] explicit Front(const ReplayWindow& window)
+        : right_edge_(window.right_edge_),
+          word_(window.packets_ != 0 ? window.newest_word() : 0),
+          off_(window.packets_ == 0) {}
+
+    // As advance_replay, of a number that is the newest and belongs to the same word; with the window off
+    // also of an older one. False, and no change, of any other.
+    [[gnu::always_inline]] bool advance(uint64_t sequence) {
+      if (sequence <= right_edge_) [[unlikely]]
+        return off_;
+      if ((sequence ^ right_edge_) >= kWordBits) [[unlikely]]
+        return false;
+      right_edge_ = sequence;
+      word_ |= uint64_t{1} << (sequence % kWordBits);
+      return true;
+    }
+    void put_back(ReplayWindow& window) const {
+      window.right_edge_ = right_edge_;
+      if (window.packets_ != 0) window.newest_word() = word_;
+    }
+
+   private:
+    uint64_t right_edge_, word_;
+    bool off_;
+  };
+
   // Fetches the word that the next packets in order will mark.
-  void prefetch() const { rte_prefetch0(words_ + (right_edge_ / kWordBits & word_mask_)); }
+  void prefetch() const { rte_prefetch0(&newest_word()); }
 
   uint64_t right_edge() const { return right_edge_; }
   uint32_t packets() const { return packets_; }
 
  private:
   static constexpr uint32_t kWordBits = 64;
+
+  uint64_t& newest_word() const { return words_[right_edge_ / kWordBits & word_mask_]; }
 
   // The words after the right edge's, up to the one at `last`.
   void clear_words(uint64_t last) {

@@ -232,9 +232,13 @@ class InboundTally {
   api::DropReason count(uint32_t inner_bytes) {
     if (sa_->limited) [[unlikely]]
       return count_limited(*sa_, inner_bytes, now_ns_);
-    ++packets_;
-    bytes_ += inner_bytes;
+    add(1, inner_bytes);
     return kKeep;
+  }
+  // Of the SA entered last, which must not be `limited`: packets of `inner_bytes` in all.
+  void add(uint32_t packets, uint64_t inner_bytes) {
+    packets_ += packets;
+    bytes_ += inner_bytes;
   }
 
  private:

@@ -308,7 +308,7 @@ TEST_F(EspAlgorithmMixTest, OneBurstInWithBadOnesBetween) {
       Bytes packet = seal(pair.oracle, ++pair.sent, ipv4_of_size(40 + 3 * i));
       if (i % 5 == 2) packet.back() ^= 1;
       if (i % 7 == 3) packet.resize(packet.size() - 1);
-      items.push_back({to_packet(packet), pair.inbound.get(), 20, 0, 0, kKeep});
+      items.push_back(decap_item(to_packet(packet), *pair.inbound, 20));
     }
     decapsulate(items);
     for (size_t i = 0; i < items.size(); ++i) {

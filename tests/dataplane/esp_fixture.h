@@ -148,9 +148,12 @@ class EspTest : public ::testing::Test {
       finish_decapsulation(items[i], jobs[i], tally);
   }
 
+  static DecapPacket decap_item(rte_mbuf* packet, InboundSa& sa, uint16_t esp_offset) {
+    return {packet, &sa, 0, sa.spi, esp_offset, kKeep, is_plain_outer(packet, esp_offset), 0};
+  }
   DecapPacket decap_item(rte_mbuf* packet) {
     const int ip_bytes = inbound_->outer_family == api::Family::kIpv6 ? 40 : 20;
-    return {packet, inbound_.get(), static_cast<uint16_t>(ip_bytes + (inbound_->encap ? 8 : 0)), 0, 0, kKeep};
+    return decap_item(packet, *inbound_, static_cast<uint16_t>(ip_bytes + (inbound_->encap ? 8 : 0)));
   }
 
   struct Outcome {

@@ -148,7 +148,7 @@ TEST_F(EspInboundTest, BothEncapsulationsAreTakenWhicheverWasNegotiated) {
       const OracleSa& peer = arrives_in_udp ? in_udp : plain;
       const uint16_t esp_offset = arrives_in_udp ? 28 : 20;
       std::vector<DecapPacket> items = {
-          {to_packet(seal(peer, ++sequence, inner_)), inbound_.get(), esp_offset, 0, 0, kKeep}};
+          decap_item(to_packet(seal(peer, ++sequence, inner_)), *inbound_, esp_offset)};
       decapsulate(items);
       EXPECT_EQ(items[0].drop, kKeep);
       EXPECT_EQ(to_bytes(items[0].packet), inner_);

@@ -134,7 +134,8 @@ void inspect_inner(const rte_mbuf* packet, api::DropReason verdict) {
 }
 
 void run(rte_mbuf* packet, InboundSa& sa, uint16_t esp_offset) {
-  std::array<DecapPacket, 1> items = {{{packet, &sa, esp_offset, 0, 0, kKeep}}};
+  std::array<DecapPacket, 1> items = {
+      {{packet, &sa, 0, sa.spi, esp_offset, kKeep, is_plain_outer(packet, esp_offset), 0}}};
   std::array<CryptoJob, 1> jobs;
   for (size_t i = 0; i < items.size(); ++i)
     prepare_decapsulation(items[i], jobs[i]);
