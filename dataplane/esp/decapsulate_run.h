@@ -99,10 +99,10 @@ class RunVerification {
   // True: done as by finish_decapsulation; the packet is kept, IPv4 and no TCP SYN, and is yet to be counted
   // in the tally by put_back. False, and no change, of any other.
   [[gnu::always_inline]] bool finish(const DecapPacket& item, const CryptoJob& job) {
-    const uint8_t* text = job.text;
-    const auto text_bytes = static_cast<int32_t>(job.text_bytes);
     if (!job.ok || !item.plain) [[unlikely]]
       return false;
+    const uint8_t* text = job.text;  // not filled where the job was skipped
+    const auto text_bytes = static_cast<int32_t>(job.text_bytes);
     uint16_t trailer;  // pad length, next header
     std::memcpy(&trailer, text + text_bytes - kEspTrailerBytes, sizeof trailer);
     const int32_t payload_bytes = text_bytes - static_cast<int32_t>(kEspTrailerBytes) - (trailer & 0xff);

@@ -75,7 +75,7 @@ class ReplayWindow {
    public:
     [[gnu::always_inline]] explicit Front(const ReplayWindow& window)
         : right_edge_(window.right_edge_),
-          word_(window.packets_ != 0 ? window.newest_word() : 0),
+          word_(window.packets_ != 0 ? *window.newest_word() : 0),
           off_(window.packets_ == 0) {}
 
     // As advance_replay, of a number that is the newest and belongs to the same word; with the window off
@@ -91,7 +91,7 @@ class ReplayWindow {
     }
     void put_back(ReplayWindow& window) const {
       window.right_edge_ = right_edge_;
-      if (window.packets_ != 0) window.newest_word() = word_;
+      if (window.packets_ != 0) *window.newest_word() = word_;
     }
 
    private:
@@ -100,7 +100,7 @@ class ReplayWindow {
   };
 
   // Fetches the word that the next packets in order will mark.
-  void prefetch() const { rte_prefetch0(&newest_word()); }
+  void prefetch() const { rte_prefetch0(newest_word()); }
 
   uint64_t right_edge() const { return right_edge_; }
   uint32_t packets() const { return packets_; }
@@ -108,7 +108,7 @@ class ReplayWindow {
  private:
   static constexpr uint32_t kWordBits = 64;
 
-  uint64_t& newest_word() const { return words_[right_edge_ / kWordBits & word_mask_]; }
+  uint64_t* newest_word() const { return words_ + (right_edge_ / kWordBits & word_mask_); }
 
   // The words after the right edge's, up to the one at `last`.
   void clear_words(uint64_t last) {

@@ -91,6 +91,56 @@ TEST_P(ReplaySizes, RestartedWindowIsClosed) {
   }
 }
 
+// Runs of random lengths go through a front, a second window takes the same numbers one by one.
+void expect_front_agrees(uint32_t size, uint64_t edge, std::mt19937_64& random) {
+  Window plain(size, edge), runs(size, edge);
+  uint32_t by_front = 0;
+  for (int run = 0; run < 2000; ++run) {
+    ReplayWindow::Front front(runs.window);
+    for (uint64_t left = 1 + random() % 20; left > 0; --left) {
+      const uint64_t now = plain.window.right_edge(), kind = random() % 16;
+      uint64_t number = now + 1 + (kind < 4 ? random() % 9 : 0);
+      if (kind == 14) number = now + random() % (3 * size + 200);
+      if (kind == 15) number = now - std::min(now, random() % (size + 70));
+      const bool in_word = number > now && number / 64 == now / 64;
+      const bool expected = plain.window.advance_replay(number);
+      const bool taken = front.advance(number);
+      ASSERT_EQ(taken, in_word || (size == 0 && number <= now)) << number << " at " << now;
+      if (taken) {
+        ASSERT_TRUE(expected) << number << " at " << now;
+        ++by_front;
+        continue;
+      }
+      front.put_back(runs.window);
+      ASSERT_EQ(runs.window.right_edge(), now) << "no change";
+      ASSERT_EQ(runs.window.advance_replay(number), expected) << number << " at " << now;
+      front = ReplayWindow::Front(runs.window);
+    }
+    front.put_back(runs.window);
+    ASSERT_EQ(runs.window.right_edge(), plain.window.right_edge());
+    ASSERT_EQ(runs.storage, plain.storage);
+  }
+  EXPECT_GT(by_front, 10000u);
+}
+
+TEST_P(ReplaySizes, AFrontAgreesWithTheWindow) {
+  std::mt19937_64 random(GetParam());
+  for (const uint64_t edge : {0ull, 1ull, 62ull, 63ull, 64ull, 12345ull, 0xfffffff0ull, 0x3ffffffffull})
+    expect_front_agrees(GetParam(), edge, random);
+}
+
+TEST(ReplayWindow, AFrontOfAWindowThatIsOffFollowsTheEdge) {
+  std::mt19937_64 random(7);
+  for (const uint64_t edge : {0ull, 63ull, 0xfffffff0ull})
+    expect_front_agrees(0, edge, random);
+}
+
+// Of a window that is off there is no word.
+TEST(ReplayWindow, FetchesNothingWhereItIsOff) {
+  Window w(0, 12345);
+  w.window.prefetch();
+}
+
 INSTANTIATE_TEST_SUITE_P(Sizes, ReplaySizes,
                          ::testing::Values(32, 33, 63, 64, 65, 128, 1000, 1024, 4095, 4096));
 

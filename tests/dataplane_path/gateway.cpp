@@ -224,8 +224,8 @@ Tunnel& Gateway::add_tunnel(uint32_t tunnel_id, uint32_t vrf_id, uint32_t neighb
 }
 
 InboundSa& Gateway::add_inbound(const OracleSa& sa, uint32_t tunnel_id, const SelectorSet* selectors,
-                                api::Lifetimes lifetimes) {
-  api::SetInboundSa message = inbound_message(sa);
+                                api::Lifetimes lifetimes, uint32_t replay_window) {
+  api::SetInboundSa message = inbound_message(sa, replay_window);
   message.tunnel_id = tunnel_id;
   message.lifetimes = lifetimes;
   const uint32_t slot = sa.spi & api::kSlotMask;

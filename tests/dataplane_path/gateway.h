@@ -48,7 +48,7 @@ class Gateway {
                      bool resolved = true);
   Tunnel& add_tunnel(uint32_t tunnel_id, uint32_t vrf_id, uint32_t neighbour_id);
   InboundSa& add_inbound(const OracleSa& sa, uint32_t tunnel_id, const SelectorSet* selectors = nullptr,
-                         api::Lifetimes lifetimes = {});
+                         api::Lifetimes lifetimes = {}, uint32_t replay_window = 64);
   // Makes the tunnel send on it.
   OutboundSa& add_outbound(const OracleSa& sa, uint32_t slot, uint32_t tunnel_id,
                            const SelectorSet* selectors = nullptr, api::Lifetimes lifetimes = {});
