@@ -5,6 +5,7 @@
 #include <ctime>
 #include <functional>
 #include <map>
+#include <set>
 
 #include "control/cli/units.h"
 
@@ -71,6 +72,10 @@ Cell bad_if_any(const Json& value) {
   return cell;
 }
 
+Cell if_any(const Json& value) {
+  return value.is_null() ? Cell{} : plain(value);
+}
+
 // Seconds of the UNIX epoch as local time; a text stays as it is.
 Cell moment(const Json& value) {
   if (!value.is_number()) return plain(value);
@@ -114,13 +119,21 @@ const std::map<std::string, std::vector<Field>>& tables() {
         number_field("OUT PKTS", "out_packets"), number_field("OUT", "out_bytes", number<bytes_text>),
         number_field("MTU", "path_mtu", plain), text_field("REASON", "reason", 0)}},
       {"sas",
-       {text_field("TUNNEL", "tunnel", 44), text_field("DIR", "direction"), text_field("SPI", "spi"),
-        number_field("SLOT", "slot", plain), number_field("WORKER", "home_worker", plain),
-        text_field("ALGORITHM", "algorithm", 20), text_field("ESN", "esn"), text_field("ACTIVE", "active"),
-        number_field("PKTS", "packets"), number_field("BYTES", "bytes", number<bytes_text>),
-        number_field("LAST USE", "last_use_s", ago), number_field("ICV", "icv_failed", bad_if_any),
+       {text_field("TUNNEL", "tunnel", 44),
+        text_field("DIR", "direction"),
+        text_field("SPI", "spi"),
+        number_field("SLOT", "slot", plain),
+        number_field("WORKER", "home_worker", plain),
+        text_field("ALGORITHM", "algorithm", 20),
+        text_field("ESN", "esn"),
+        text_field("ACTIVE", "active"),
+        number_field("PKTS", "packets"),
+        number_field("BYTES", "bytes", number<bytes_text>),
+        number_field("LAST USE", "last_use_s", ago),
+        number_field("ICV", "icv_failed", bad_if_any),
         number_field("REPLAY", "replayed", bad_if_any),
-        number_field("POLICY", "policy_dropped", bad_if_any)}},
+        number_field("POLICY", "policy_dropped", bad_if_any),
+        {{"SELECTORS", Align::kLeft, 0}, "selectors", if_any}}},
       {"routes",
        {text_field("NETWORK", "virtual_network", 20), text_field("PREFIX", "prefix"),
         text_field("KIND", "kind"), text_field("VIA", "via"), text_field("GROUP", "group"),
@@ -148,6 +161,20 @@ bool is_quiet_drop(const Json& row) {
   return packets.is_number() && packets.get<double>() == 0;
 }
 
+// Gives each SA of a tunnel that has some for different selectors its own as one text, as charon writes them.
+Json with_selectors(Json sas) {
+  std::map<std::string, std::set<std::string>> by_tunnel;
+  const auto tunnel_of = [](const Json& sa) { return plain(member(sa, "tunnel")).text; };
+  const auto selectors_of = [](const Json& sa) {
+    return plain(member(sa, "local_selectors")).text + " === " + plain(member(sa, "remote_selectors")).text;
+  };
+  for (const Json& sa : sas)
+    by_tunnel[tunnel_of(sa)].insert(selectors_of(sa));
+  for (Json& sa : sas)
+    if (sa.is_object() && by_tunnel[tunnel_of(sa)].size() > 1) sa["selectors"] = selectors_of(sa);
+  return sas;
+}
+
 std::string show_table(const std::string& noun, const Json& answer, const ShowStyle& style) {
   const auto& fields = tables().at(noun);
   std::vector<Column> columns;
@@ -155,7 +182,7 @@ std::string show_table(const std::string& noun, const Json& answer, const ShowSt
     columns.push_back(one.column);
   Table table(std::move(columns));
   if (answer.is_array()) {
-    for (const Json& row : answer) {
+    for (const Json& row : noun == "sas" ? with_selectors(answer) : answer) {
       if (noun == "drops" && style.drop_rows == DropRows::kNonZero && is_quiet_drop(row)) continue;
       std::vector<Cell> cells;
       for (const Field& one : fields)

@@ -61,16 +61,17 @@ std::string Table::text(Colours colours) const {
   std::vector<size_t> widths;
   for (size_t i = 0; i < columns_.size(); ++i) {
     titles.push_back({columns_[i].title, Colour::kDim});
-    size_t width = columns_[i].title.size();
+    size_t width = 0;
     for (const auto& row : rows_)
       width = std::max(width, row[i].text.size());
-    widths.push_back(width);
+    widths.push_back(width == 0 ? 0 : std::max(width, columns_[i].title.size()));
   }
   std::string out;
   const auto add_line = [&](const std::vector<Cell>& cells) {
     std::string line;
     size_t blanks = 0;  // owed before the next text, so that no line ends in blanks
     for (size_t i = 0; i < cells.size(); ++i) {
+      if (widths[i] == 0) continue;
       const size_t pad = widths[i] - cells[i].text.size();
       if (i > 0) blanks += kGap.size();
       if (columns_[i].align == Align::kRight) blanks += pad;

@@ -30,7 +30,8 @@ class Table {
   // One cell for each column.
   void add_row(std::vector<Cell> cells);
   [[nodiscard]] bool empty() const { return rows_.empty(); }
-  // Titles, then the rows; no trailing blanks; every line ends in a newline.
+  // Titles, then the rows; no trailing blanks; every line ends in a newline. A column without any text is
+  // left out.
   [[nodiscard]] std::string text(Colours colours) const;
 
  private:

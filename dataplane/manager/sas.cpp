@@ -319,7 +319,6 @@ Failure Sas::remove_outbound(const api::DeleteSa& message, std::function<void()>
   unlink(first_outbound_[tunnel_id], outbound_, message.slot);
   std::unique_ptr<OutboundRecord> record = std::move(outbound_[message.slot]);
   tunnels_.stop_sending_on(tunnel_id, message.slot);
-  context_.world.outbound_sas.publish(message.slot, nullptr);
   context_.references.drop(ObjectKind::kTunnel, tunnel_id);
   const auto [first, last] = outbound_by_spi_.equal_range(message.spi);
   for (auto entry = first; entry != last; ++entry)
@@ -328,8 +327,10 @@ Failure Sas::remove_outbound(const api::DeleteSa& message, std::function<void()>
       break;
     }
   dying_outbound_[message.slot] = true;
+  // No tunnel leads there any more; a worker that has read the slot already finds its SA.
   context_.retirer.after_grace(
       [this, slot = message.slot, done = std::move(done), record = std::move(record)] {
+        context_.world.outbound_sas.publish(slot, nullptr);
         clear(state_.outbound()[slot]);
         dying_outbound_[slot] = false;
         done();

@@ -9,18 +9,31 @@ namespace sallyport::dataplane {
 
 namespace {
 
-// The first SA of the tunnel's that `takes` it. An SA that the manager has taken out meanwhile still leads on
-// to those behind it.
+// The first SA that `takes` it, of a list that began with `word` a moment ago. One that the manager has taken
+// out meanwhile still leads on to those behind it. `left`: so many are looked at.
 template <typename Takes>
-uint32_t first_slot(const World& world, const Tunnel& tunnel, Takes takes) {
-  const uint32_t word = tunnel.outbound_slot.load(std::memory_order_acquire);
+uint32_t first_of(const World& world, uint32_t word, uint32_t& left, Takes takes) {
   uint32_t slot = word & ~kSeveralSas;
-  for (uint32_t left = kMaxSasOfTunnel; left > 0 && slot < world.outbound_sas.slots(); --left) {
+  for (; left > 0 && slot < world.outbound_sas.slots(); --left) {
     const OutboundSa* sa = world.outbound_sas.at(slot);
     if (sa != nullptr && takes(*sa)) return slot;
     if ((word & kSeveralSas) == 0) break;
     slot = world.outbound_beside[slot].load(std::memory_order_acquire);
   }
+  return api::kNone;
+}
+
+// Of the tunnel's. An SA may have come in front meanwhile for one further behind that is gone: then both were
+// missed, and the list begins with another SA.
+template <typename Takes>
+uint32_t first_slot(const World& world, const Tunnel& tunnel, Takes takes) {
+  uint32_t left = kMaxSasOfTunnel;
+  uint32_t word, now = tunnel.outbound_slot.load(std::memory_order_acquire);
+  do {
+    word = now;
+    if (const uint32_t slot = first_of(world, word, left, takes); slot != api::kNone) return slot;
+    now = tunnel.outbound_slot.load(std::memory_order_acquire);
+  } while (now != word && left > 0);
   return api::kNone;
 }
 

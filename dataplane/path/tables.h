@@ -289,7 +289,8 @@ class World {
   SaTable<InboundSa> inbound_sas;
   SaTable<OutboundSa> outbound_sas;
   // By slot of an SA that its tunnel sends on with others: the slot of the next older one, api::kNone of the
-  // oldest. Writer: manager. A list may change under its readers (path/choose_sa.h).
+  // oldest. Writer: manager. A list may change under its readers (path/choose_sa.h); an SA that has left it,
+  // or its tunnel, stays in its slot until every worker has passed a quiescent state.
   DpdkArray<std::atomic<uint32_t>> outbound_beside;
 
  private:

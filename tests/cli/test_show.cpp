@@ -62,6 +62,12 @@ TEST(Table, AlignsBoundsAndEndsWithoutBlanks) {
             "a-lon...  1234567\n");
 }
 
+TEST(Table, LeavesOutAColumnWithoutText) {
+  Table table({{"NAME", Align::kLeft, 8}, {"NOTHING", Align::kRight, 10}, {"TEXT", Align::kLeft, 0}});
+  table.add_row({{"a"}, {""}, {"b"}});
+  EXPECT_EQ(table.text(Colours::kOff), "NAME  TEXT\na     b\n");
+}
+
 TEST(Table, ColoursDoNotMoveColumns) {
   Table table({{"S", Align::kLeft, 8}, {"N", Align::kLeft, 8}});
   table.add_row({{"up", Colour::kGreen}, {"x"}});
@@ -83,6 +89,35 @@ TEST(Show, Tunnels) {
       "B     12.3M  8.4 kB  1500  -\n"
       "prod-berlin-b-1  down   none        5s  -          -           -                   -          -      "
       "-         -       -     -  the peer does not answer\n");
+}
+
+// Only of tunnels that have SAs for several pairs: no line of another is longer for it.
+TEST(Show, SelectorsOfSasWhereATunnelHasSeveralPairs) {
+  const auto sa = [](const char* tunnel, const char* spi, const Json& local, const Json& remote) {
+    return Json{{"tunnel", tunnel}, {"direction", "out"},       {"spi", spi},
+                {"slot", 1},        {"home_worker", 0},         {"algorithm", "AES_GCM_16-256"},
+                {"esn", true},      {"active", true},           {"packets", 7},
+                {"bytes", 588},     {"policy_dropped", 0},      {"last_use_s", nullptr},
+                {"icv_failed", 0},  {"local_selectors", local}, {"remote_selectors", remote}};
+  };
+  const std::string titles =
+      "TUNNEL  DIR  SPI       SLOT  WORKER  ALGORITHM       ESN  ACTIVE  PKTS  BYTES  LAST USE  ICV  REPLAY  "
+      "POLICY";
+  const auto line = [](const std::string& tunnel, const std::string& spi) {
+    return tunnel + "     out  " + spi +
+           "     1       0  AES_GCM_16-256  yes  yes        7  588 B     never    0       -       0";
+  };
+  const Json a = {"10.1.0.0/24"}, b = {"10.2.0.0/24", "10.3.0.0/24"}, c = {"10.4.0.0/24"};
+  Json sas = {sa("s-1", "c0000001", a, b), sa("s-1", "c0000002", a, b), sa("s-2", "c0000003", a, c)};
+  EXPECT_EQ(show("sas", sas, {}), titles + "\n" + line("s-1", "c0000001") + "\n" + line("s-1", "c0000002") +
+                                      "\n" + line("s-2", "c0000003") + "\n");
+  sas[2]["tunnel"] = "s-1";
+  sas.push_back(sa("s-2", "c0000004", a, b));
+  EXPECT_EQ(show("sas", sas, {}),
+            titles + "  SELECTORS\n" + line("s-1", "c0000001") +
+                "  10.1.0.0/24 === 10.2.0.0/24, 10.3.0.0/24\n" + line("s-1", "c0000002") +
+                "  10.1.0.0/24 === 10.2.0.0/24, 10.3.0.0/24\n" + line("s-1", "c0000003") +
+                "  10.1.0.0/24 === 10.4.0.0/24\n" + line("s-2", "c0000004") + "\n");
 }
 
 TEST(Show, DropsWithoutPacketsOnlyWhenAsked) {

@@ -142,6 +142,21 @@ TEST_F(SideBySideTest, OneThatIsDeletedLeavesTheOthers) {
   EXPECT_EQ(sent_on(), Slots{10});
 }
 
+// Workers may have come as far as it when it leaves.
+TEST_F(SideBySideTest, OneThatLeavesTheListStillLeadsOnToThoseBehindIt) {
+  for (const uint8_t number : {0, 1, 2, 3})
+    install(sa(5 + number, {static_cast<uint8_t>(20 + number)}));
+  const auto next_of = [&](uint32_t slot) { return world_.outbound_beside[slot].load(); };
+  remove(6);
+  EXPECT_EQ(next_of(6), 5u);
+  remove(8);
+  EXPECT_EQ(next_of(8), 7u);
+  install(sa(9, {24}));
+  install(sa(10, {22}));  // replaces 7
+  EXPECT_EQ(sent_on(), (Slots{10, 9, 5}));
+  EXPECT_EQ(next_of(7), 5u);
+}
+
 // To the home worker of an SA that lets it through, whichever is the newest.
 TEST_F(SideBySideTest, AProbeGoesByAnSaThatLetsItThrough) {
   install(sa(4, {20}));
