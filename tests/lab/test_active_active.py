@@ -103,6 +103,7 @@ def test_a_silent_path(lab, all_carry):
     assert all(lab.tunnel("hq", tunnel) in connection[-1] for tunnel in (A, B)) and "no longer" not in connection[-1], connection
 
 
+@pytest.mark.timed
 def test_a_silent_path_while_sallyportd_is_dead_on_both_sides(lab, all_carry):
     def run():
         wait_for_carriers(lab, A, B, timeout_s=60)

@@ -11,6 +11,8 @@ from kit.capture import ARP, ESP, IKE, Capture, count_kinds, repeated_ivs
 from kit.shell import wait_for
 from kit.traffic import Traffic
 
+pytestmark = pytest.mark.timed
+
 
 @pytest.fixture(scope="module")
 def lab(up_lab):
@@ -41,7 +43,6 @@ def seconds_until_shown(gateway, died_at):
     return time.monotonic() - died_at
 
 
-@pytest.mark.timed
 def test_sallyportd_killed(lab):
     with Traffic(lab.host_hq, lab.host_branch) as traffic:
         time.sleep(2)
@@ -85,7 +86,6 @@ def test_charon_killed(lab):
     wait_for("the peer's old SAs to go", lambda: len(lab.branch.show("sas")) == 2, 60)
 
 
-@pytest.mark.timed
 @pytest.mark.parametrize("side", ["hq", "branch"])
 def test_dataplane_killed(lab, side):
     gateway = getattr(lab, side)
