@@ -61,7 +61,7 @@ void TunnelLiveness::on_ike(const vici::FeedIkeEvent& event, MonotonicTime now) 
     connecting_.erase(event.ike_id);
     established_.insert(event.ike_id);
     ike_version_ = event.version;
-    suspect_since_.reset();
+    trust();
     if (reason_.is_authentication()) reason_.clear();
   } else if (state == "DELETING" || state == "DESTROYING" || state == "down") {
     connecting_.erase(event.ike_id);
@@ -82,20 +82,31 @@ void TunnelLiveness::on_alert(const vici::FeedAlert& alert, MonotonicTime now) {
   const bool is_current = established_.contains(alert.ike_id) || established_.empty();
   if (!is_current) return;
   if (alert.alert == SP_ALERT_RETRANSMIT_CLEARED) {
-    suspect_since_.reset();
+    trust();
     if (reason_.finding() == Finding::kSilent) reason_.clear();
     return;
   }
   const bool is_retransmission = alert.alert == SP_ALERT_RETRANSMIT_SEND;
-  if (is_retransmission && alert.count < kSuspiciousRetransmissions) return;
+  if (is_retransmission && alert.count < kSuspiciousRetransmissions) {
+    retransmits_since_ = now;
+    return;
+  }
   reason_.hear(alert);
-  if (is_retransmission && !suspect_since_ && !established_.empty()) suspect_since_ = now;
+  // A path that has come back carries packets already, when the answer to what was sent again is still under
+  // way.
+  if (is_retransmission && !suspect_since_ && !established_.empty())
+    suspect_since_ = retransmits_since_.value_or(now);
+}
+
+void TunnelLiveness::trust() {
+  suspect_since_.reset();
+  retransmits_since_.reset();
 }
 
 void TunnelLiveness::on_charon_lost() {
   connecting_.clear();
   established_.clear();
-  suspect_since_.reset();
+  trust();
 }
 
 bool TunnelLiveness::review(Sending sending, std::optional<MonotonicTime> last_inbound, MonotonicTime now) {

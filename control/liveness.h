@@ -57,11 +57,12 @@ class TunnelLiveness {
 
  private:
   void enter(TunnelState state, MonotonicTime now);
+  void trust();
 
   TunnelState state_ = TunnelState::kDown;
   TunnelReason reason_;
   MonotonicTime since_ = std::chrono::steady_clock::now();
-  std::optional<MonotonicTime> suspect_since_;
+  std::optional<MonotonicTime> retransmits_since_, suspect_since_;
   std::set<uint32_t> connecting_, established_;  // IKE_SAs by unique id
   uint8_t ike_version_ = 0;
   bool held_down_ = false;

@@ -88,6 +88,41 @@ TEST_F(LivenessTest, SecondUnansweredRetransmissionMakesSuspectUntilAPacketComes
   EXPECT_FALSE(tunnel_.suspect());
 }
 
+// The path was silent when charon first sent the request again, and carries packets since: they say more than
+// the retransmission.
+TEST_F(LivenessTest, PacketsSinceTheFirstRetransmissionForbidTheSuspicion) {
+  ike(1, "ESTABLISHED");
+  alert(SP_ALERT_RETRANSMIT_SEND, 1);
+  const MonotonicTime heard = now_ + seconds(2);
+  now_ += seconds(3);
+  alert(SP_ALERT_RETRANSMIT_SEND, 2);
+  (void)tunnel_.review(Sending::kAll, heard, now_);
+  EXPECT_FALSE(tunnel_.suspect());
+  EXPECT_EQ(tunnel_.reason(), "");
+}
+
+TEST_F(LivenessTest, PacketsBeforeTheFirstRetransmissionDoNot) {
+  ike(1, "ESTABLISHED");
+  const MonotonicTime heard = now_;
+  now_ += seconds(1);
+  alert(SP_ALERT_RETRANSMIT_SEND, 1);
+  now_ += seconds(3);
+  alert(SP_ALERT_RETRANSMIT_SEND, 2);
+  (void)tunnel_.review(Sending::kAll, heard, now_);
+  EXPECT_TRUE(tunnel_.suspect());
+}
+
+// An answered request's retransmission is nothing to the next one.
+TEST_F(LivenessTest, AnAnswerEndsWhatTheFirstRetransmissionBegan) {
+  ike(1, "ESTABLISHED");
+  alert(SP_ALERT_RETRANSMIT_SEND, 1);
+  alert(SP_ALERT_RETRANSMIT_CLEARED, 0);
+  now_ += seconds(3);
+  alert(SP_ALERT_RETRANSMIT_SEND, 2);
+  (void)tunnel_.review(Sending::kAll, now_ - seconds(1), now_);
+  EXPECT_TRUE(tunnel_.suspect());
+}
+
 // Where both ends suspect the tunnel no packet will come by it.
 TEST_F(LivenessTest, AnAnswerToARetransmissionEndsTheSuspicion) {
   ike(1, "ESTABLISHED");

@@ -25,6 +25,26 @@ def pytest_configure(config):
     sweep()
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(items):
+    """For `--dist loadgroup`: the tests that share a lab run one after the other, each other one where there is room. Those that
+    share begin, as they take longest; so the end has short ones."""
+    items.sort(key=lambda item: not shared_lab(item))
+    for item in items:
+        if shared_lab(item):
+            item.add_marker(pytest.mark.xdist_group(shared_lab(item)))
+
+
+def shared_lab(item):
+    """A name for the fixtures of its module that a test has, with their parameters; empty if it has none."""
+    fixtures = [name for name, definitions in item._fixtureinfo.name2fixturedefs.items() if definitions[-1].scope == "module"]
+    if not fixtures:
+        return ""
+    parameters = getattr(item, "callspec", None)
+    ids = [str(parameters.indices[name]) for name in fixtures if parameters and name in parameters.indices]
+    return "-".join([item.module.__name__, *ids])
+
+
 def labs_of(request, kind):
     labs = []
 

@@ -66,6 +66,8 @@ def test_a_rekey_loses_nothing(lab):
 
 
 def test_what_an_operator_is_shown(lab):
+    for there in lab.lans["branch"]:
+        lab.host_hq.ping(there.host, 1)  # so that hq knows its host by each family
     routes = {route["prefix"]: route for route in lab.hq.show("routes")}
     for here, there in zip(lab.lans["hq"], lab.lans["branch"]):
         assert routes[there.prefix]["kind"] == "tunnel"

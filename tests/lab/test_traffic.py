@@ -3,13 +3,9 @@
 
 import time
 
-import pytest
-
 from kit.capture import ARP, ESP, IKE, Capture, count_kinds
 from kit.shell import run
 from kit.traffic import Traffic
-
-pytestmark = pytest.mark.timed
 
 
 def test_the_wan_carries_only_ike_and_esp(up_lab):

@@ -48,8 +48,9 @@ class Namespace:
         self.sysctl("net.ipv6.conf.all.forwarding", 1)
 
     def address(self, interface, *prefixes):
+        """For use at once: without nodad an IPv6 one is tentative for a moment, even where accept_dad is 0."""
         for prefix in prefixes:
-            self.ip("addr", "add", prefix, "dev", interface)
+            self.ip("addr", "add", prefix, "dev", interface, *(["nodad"] if ":" in prefix else []))
 
     def route(self, prefix, via):
         self.ip("route", "add", prefix, "via", via)
