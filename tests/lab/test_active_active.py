@@ -13,6 +13,8 @@ from kit.flows import Flows
 from kit.paths import Sight, TwoWans
 from kit.shell import wait_for
 
+pytestmark = pytest.mark.timed
+
 A, B = ("a", "a"), ("b", "a")
 
 
@@ -103,7 +105,6 @@ def test_a_silent_path(lab, all_carry):
     assert all(lab.tunnel("hq", tunnel) in connection[-1] for tunnel in (A, B)) and "no longer" not in connection[-1], connection
 
 
-@pytest.mark.timed
 def test_a_silent_path_while_sallyportd_is_dead_on_both_sides(lab, all_carry):
     def run():
         wait_for_carriers(lab, A, B, timeout_s=60)
@@ -118,7 +119,6 @@ def test_a_silent_path_while_sallyportd_is_dead_on_both_sides(lab, all_carry):
     wait_for_carriers(lab, A, B, timeout_s=60)
 
 
-@pytest.mark.timed
 def test_two_wans_carry_twice_as_much_as_one(lab, all_carry):
     def megabits():
         end = lab.host_hq.iperf(lab.host_branch.address, "-P", 16, "-O", 1, seconds=5)["end"]
