@@ -40,7 +40,6 @@ def is_healthy(lab, tunnel):
     return all(getattr(lab, site).tunnels()[lab.tunnel(site, tunnel)]["health"] == "healthy" for site in ("hq", "branch"))
 
 
-@pytest.mark.timed
 def test_a_flapping_path_does_not_flap_the_connection(lab):
     wait_for_carriers(lab, FIRST)
     heard = lab.hq.last_event()
