@@ -57,7 +57,7 @@ class TunnelLiveness {
 
  private:
   void enter(TunnelState state, MonotonicTime now);
-  void trust();
+  void trust();  // no retransmission counts any more
 
   TunnelState state_ = TunnelState::kDown;
   TunnelReason reason_;

@@ -24,7 +24,7 @@ namespace sallyport::dataplane {
 struct DecapPacket {
   rte_mbuf* packet;
   InboundSa* sa;
-  uint64_t sequence;  // set by prepare_decapsulation
+  uint64_t sequence;  // set before decryption
   uint32_t spi;
   // Of the ESP header from the data's start: IP header with its extensions, and UDP header where the packet
   // has one. Both forms, and both families, are taken whichever the SA sends (RFC 7296 section 2.23).
@@ -33,7 +33,7 @@ struct DecapPacket {
   // the inner packet is IPv6.
   api::DropReason drop;
   bool plain;         // is_plain_outer
-  uint8_t outer_tos;  // set by prepare_decapsulation
+  uint8_t outer_tos;  // set before decryption
 };
 
 // ESP in a buffer to be opened in place, right behind an IPv4 header without options.

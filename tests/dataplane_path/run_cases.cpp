@@ -82,26 +82,6 @@ Make with_ecn(uint8_t outer_tos, uint8_t inner_tos, uint8_t expected_tos) {
   };
 }
 
-Bytes tcp_packet(uint8_t flags, uint32_t mss, uint64_t sequence) {
-  Bytes tcp(24);
-  put16(tcp, 0, 40000);
-  put16(tcp, 2, 443);
-  put32(tcp, 4, static_cast<uint32_t>(sequence));
-  tcp[12] = 6 << 4;
-  tcp[13] = flags;
-  tcp[20] = 2;
-  tcp[21] = 4;
-  put16(tcp, 22, mss);
-  Bytes pseudo(12);
-  put32(pseudo, 0, kHostB);
-  put32(pseudo, 4, kHostA);
-  pseudo[9] = 6;
-  put16(pseudo, 10, 24);
-  pseudo.insert(pseudo.end(), tcp.begin(), tcp.end());
-  put16(tcp, 16, internet_checksum(pseudo, 0, pseudo.size()));
-  return ipv4(tcp, {kHostB, kHostA, 6});
-}
-
 // What fits into kPathMtu, less 20 bytes of IPv4 and 20 of TCP.
 uint32_t largest_mss(const OracleSa& sa) {
   const size_t room = kPathMtu - esp_offset(sa) - 8 - sa.iv_bytes() - sa.icv_bytes;
@@ -110,13 +90,13 @@ uint32_t largest_mss(const OracleSa& sa) {
 
 Make tcp(uint8_t flags, uint32_t mss, bool lowered) {
   return [=](const OracleSa& sa, uint64_t sequence) {
-    return forwarded_as(seal(sa, sequence, tcp_packet(flags, mss, sequence)),
-                        tcp_packet(flags, lowered ? largest_mss(sa) : mss, sequence), 44);
+    return forwarded_as(seal(sa, sequence, tcp_with_mss({kHostB, kHostA}, flags, mss, sequence)),
+                        tcp_with_mss({kHostB, kHostA}, flags, lowered ? largest_mss(sa) : mss, sequence), 44);
   };
 }
 
-Bytes with_inner_options(uint64_t sequence) {
-  Bytes packet = inner_of(sequence);
+// IPv4 with three options that do nothing, and their end.
+Bytes with_options(Bytes packet) {
   packet.insert(packet.begin() + 20, {1, 1, 1, 0});
   packet[0] = 0x46;
   put16(packet, 2, static_cast<uint32_t>(packet.size()));
@@ -152,11 +132,7 @@ Made with_outer_options(const OracleSa& sa, uint64_t sequence) {
     put16(packet, 4, static_cast<uint32_t>(packet.size() - 40));
     return made;
   }
-  packet.insert(packet.begin() + 20, {1, 1, 1, 0});
-  packet[0] = 0x46;
-  put16(packet, 2, static_cast<uint32_t>(packet.size()));
-  put16(packet, 10, 0);
-  put16(packet, 10, internet_checksum(packet, 0, 24));
+  packet = with_options(std::move(packet));
   return made;
 }
 
@@ -239,7 +215,7 @@ void add_payloads(std::vector<RunCase>& cases) {
   with("padding of 240 bytes", with_much_padding);
   with("TFC padding", whole(ipv4_inner, 33));
   with("a header alone", whole([](uint64_t) { return ipv4({}, {kHostB, kHostA}); }));
-  with("options inside", whole(with_inner_options));
+  with("options inside", whole([](uint64_t sequence) { return with_options(inner_of(sequence)); }));
   with("IPv6 inside", whole(ipv6_inner));
   with("IPv6 inside and TFC padding", whole(ipv6_inner, 20));
   with("a source outside the selectors", from_a_strange_network);

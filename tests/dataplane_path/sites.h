@@ -117,4 +117,26 @@ class PathTest : public ::testing::Test {
   uint32_t packets_before_ = 0;
 };
 
+// IPv4, then TCP without data and with an MSS option.
+inline Bytes tcp_with_mss(Ipv4Fields fields, uint8_t flags, uint32_t mss, uint64_t sequence = 0) {
+  Bytes tcp(24);
+  put16(tcp, 0, 40000);
+  put16(tcp, 2, 443);
+  put32(tcp, 4, static_cast<uint32_t>(sequence));
+  tcp[12] = 6 << 4;
+  tcp[13] = flags;
+  tcp[20] = 2;
+  tcp[21] = 4;
+  put16(tcp, 22, mss);
+  Bytes pseudo(12);
+  put32(pseudo, 0, fields.source);
+  put32(pseudo, 4, fields.destination);
+  pseudo[9] = 6;
+  put16(pseudo, 10, 24);
+  pseudo.insert(pseudo.end(), tcp.begin(), tcp.end());
+  put16(tcp, 16, internet_checksum(pseudo, 0, pseudo.size()));
+  fields.protocol = 6;
+  return ipv4(tcp, fields);
+}
+
 }  // namespace sallyport::dataplane::testing

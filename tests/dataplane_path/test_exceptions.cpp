@@ -9,24 +9,8 @@ namespace {
 
 class ExceptionTest : public PathTest {};
 
-// IPv4, then TCP with SYN and an MSS option.
 Bytes syn(uint32_t source, uint32_t destination, uint16_t mss) {
-  Bytes tcp(24);
-  put16(tcp, 0, 40000);
-  put16(tcp, 2, 443);
-  tcp[12] = 6 << 4;
-  tcp[13] = 0x02;
-  tcp[20] = 2;
-  tcp[21] = 4;
-  put16(tcp, 22, mss);
-  Bytes pseudo(12);
-  put32(pseudo, 0, source);
-  put32(pseudo, 4, destination);
-  pseudo[9] = 6;
-  put16(pseudo, 10, 24);
-  pseudo.insert(pseudo.end(), tcp.begin(), tcp.end());
-  put16(tcp, 16, internet_checksum(pseudo, 0, pseudo.size()));
-  return ipv4(tcp, {source, destination, 6});
+  return tcp_with_mss({source, destination}, 0x02, mss);
 }
 
 // ESP with AES-GCM in IPv4 of 1500 bytes: 20 + 8 + 8 in front, 16 behind, 2 of trailer, all in units of 4.
