@@ -144,6 +144,7 @@ void Charon::load_credentials(const std::string& name, const CharonLoad& wanted)
 }
 
 void Charon::load(const std::string& name, const CharonLoad& wanted) {
+  if (on_loading) on_loading(name);
   load_credentials(name, wanted);
   vici::ConnectionConfig config = charon_connection(wanted.connection, wanted.tunnel);
   if (!wanted.connection.auth.is_psk()) {

@@ -31,6 +31,7 @@ class Charon {
   // words.
   std::function<void(const vici::VersionInfo&)> on_up;
   std::function<void(const std::string&)> on_down;
+  std::function<void(const std::string& tunnel)> on_loading;
   std::function<void(const std::string& tunnel, const Error&)> on_load_failed;
 
   void start() { connect(); }

@@ -130,6 +130,9 @@ void Daemon::wire() {
     for (auto& [name, tunnel] : tunnels_)
       tunnel.on_charon_lost();
   };
+  charon_.on_loading = [this](const std::string& tunnel) {
+    if (const auto it = tunnels_.find(tunnel); it != tunnels_.end()) it->second.loading();
+  };
   charon_.on_load_failed = [this](const std::string& tunnel, const Error& error) {
     events_.add("charon", tunnel, "could not be loaded: " + error.text());
     if (const auto it = tunnels_.find(tunnel); it != tunnels_.end()) it->second.load_failed(error.text());
@@ -243,7 +246,9 @@ void Daemon::review() {
                             : has_all_children(plan) ? Sending::kAll
                                                      : Sending::kSome;
     if (!tunnel.review(sending, last_inbound_of(plan), now())) continue;
-    const std::string why = tunnel.reason().empty() ? "" : ": " + tunnel.reason();
+    const bool has_reason =
+        !tunnel.reason().empty() && !(tunnel.state() == TunnelState::kUp && tunnel.why().is_authentication());
+    const std::string why = has_reason ? ": " + tunnel.reason() : "";
     events_.add("tunnel", name, to_string(tunnel.state()) + why);
   }
   std::set<std::string> used_groups;
@@ -307,10 +312,9 @@ void Daemon::tick() {
   }
   if (ticks_ % kTicksPerSecond == 0) on_second();
   if (ticks_ % kTicksPerRetry == 0 && std::exchange(refused_, false)) rebuild_soon();
-  // Suspicions end with a packet, which no event tells.
-  const bool any_suspect =
-      std::any_of(tunnels_.begin(), tunnels_.end(), [](const auto& entry) { return entry.second.suspect(); });
-  if (any_suspect) review_soon();
+  const bool any_awaits = std::any_of(tunnels_.begin(), tunnels_.end(),
+                                      [](const auto& entry) { return entry.second.awaits_review(); });
+  if (any_awaits) review_soon();
   timer_.expires_after(kTick);
   timer_.async_wait([this](asio::error_code error) {
     if (!error) tick();

@@ -8,6 +8,8 @@ namespace {
 
 constexpr uint32_t kSuspiciousRetransmissions = 2;
 constexpr std::chrono::seconds kLongestPause{30};
+// An initiator that finds us not authentic says so when our SAs are up already (RFC 7296 section 2.21.2).
+constexpr std::chrono::seconds kLateRefusal{1};
 
 }  // namespace
 
@@ -62,10 +64,11 @@ void TunnelLiveness::on_ike(const vici::FeedIkeEvent& event, MonotonicTime now) 
     established_.insert(event.ike_id);
     ike_version_ = event.version;
     trust();
-    if (reason_.is_authentication()) reason_.clear();
+    if (reason_.is_authentication()) authentic_at_ = now + kLateRefusal;
   } else if (state == "DELETING" || state == "DESTROYING" || state == "down") {
     connecting_.erase(event.ike_id);
     const bool was_established = established_.erase(event.ike_id) > 0;
+    if (established_.empty()) authentic_at_.reset();
     if (was_established && established_.empty() && !held_down_) {
       reason_.offer(Finding::kClosed, "the IKE SA was closed");
       if (attempts_ == 0) next_attempt_ = now;  // it had been up, not just refused again
@@ -92,6 +95,7 @@ void TunnelLiveness::on_alert(const vici::FeedAlert& alert, MonotonicTime now) {
     return;
   }
   reason_.hear(alert);
+  if (reason_.is_authentication()) authentic_at_.reset();
   // A path that has come back carries packets already, when the answer to what was sent again is still under
   // way.
   if (is_retransmission && !suspect_since_ && !established_.empty())
@@ -106,6 +110,7 @@ void TunnelLiveness::trust() {
 void TunnelLiveness::on_charon_lost() {
   connecting_.clear();
   established_.clear();
+  authentic_at_.reset();
   trust();
 }
 
@@ -115,8 +120,11 @@ bool TunnelLiveness::review(Sending sending, std::optional<MonotonicTime> last_i
                            : connecting_.empty() && established_.empty() ? TunnelState::kDown
                                                                          : TunnelState::kConnecting;
   if (next == TunnelState::kConnecting && reason_.finding() == Finding::kNotTried) reason_.clear();
-  // An initiator that finds us not authentic says so when our SAs are up already (RFC 7296 section 2.21.2).
-  if (sending == Sending::kAll && !suspect_since_ && !reason_.is_authentication()) reason_.clear();
+  if (sending == Sending::kAll && !suspect_since_ && reason_.is_of_the_sas()) reason_.clear();
+  if (authentic_at_ && now >= *authentic_at_) {
+    authentic_at_.reset();
+    if (reason_.is_authentication()) reason_.clear();
+  }
   if (next == state_) return false;
   enter(next, now);
   return true;

@@ -30,6 +30,8 @@ class TunnelLiveness {
   [[nodiscard]] const TunnelReason& why() const { return reason_; }
   [[nodiscard]] MonotonicTime since() const { return since_; }
   [[nodiscard]] bool suspect() const { return suspect_since_.has_value(); }
+  // What the next review says may differ by time or packets alone, of which no event tells.
+  [[nodiscard]] bool awaits_review() const { return suspect() || authentic_at_.has_value(); }
   [[nodiscard]] uint32_t ike_id() const { return established_.empty() ? 0 : *established_.rbegin(); }
   [[nodiscard]] uint8_t ike_version() const { return ike_version_; }
   [[nodiscard]] bool held_down() const { return held_down_; }
@@ -51,7 +53,10 @@ class TunnelLiveness {
   // jitter.
   [[nodiscard]] bool take_attempt(bool has_living_child, MonotonicTime now, std::minstd_rand& random);
   void attempt_failed(const std::string& why);
-  // charon did not take the tunnel's configuration or credentials.
+  // charon is told the tunnel's configuration; load_failed: it did not take that, or we have not all of it.
+  void loading() {
+    if (reason_.finding() == Finding::kNotLoaded) reason_.clear();
+  }
   void load_failed(const std::string& why) { reason_.offer(Finding::kNotLoaded, why); }
   void retry_at_once(MonotonicTime now);
 
@@ -63,6 +68,7 @@ class TunnelLiveness {
   TunnelReason reason_;
   MonotonicTime since_ = std::chrono::steady_clock::now();
   std::optional<MonotonicTime> retransmits_since_, suspect_since_;
+  std::optional<MonotonicTime> authentic_at_;    // unless the peer refuses us until then
   std::set<uint32_t> connecting_, established_;  // IKE_SAs by unique id
   uint8_t ike_version_ = 0;
   bool held_down_ = false;

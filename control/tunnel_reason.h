@@ -39,6 +39,11 @@ class TunnelReason {
   [[nodiscard]] bool is_authentication() const {
     return finding_ == Finding::kPeerAuth || finding_ == Finding::kOurAuth;
   }
+  // Whether SAs that are up disprove it. What is said of the next ones they don't: they may be on their way
+  // out.
+  [[nodiscard]] bool is_of_the_sas() const {
+    return !is_authentication() && finding_ != Finding::kNotLoaded && finding_ != Finding::kHeldDown;
+  }
   // For people; empty with kNone.
   [[nodiscard]] const std::string& text() const { return text_; }
   // What the peer proposed or asked for (vici-bridge/key_message.h, sp_alert); empty: not known.

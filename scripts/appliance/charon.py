@@ -16,6 +16,8 @@ PLUGINS = ("random nonce aes sha1 sha2 hmac kdf drbg gcm ccm ctr cmac xcbc pem p
            "vici counters")
 APPARMOR_PROFILES = Path("/sys/kernel/security/apparmor/profiles")
 
+# One address may have that many half-open IKE_SAs (block_threshold): many clients are behind one NAT, and after an outage every
+# tunnel of a peer is negotiated at once. strongSwan's 5 would shut all of them out for half_open_timeout if a few answers got lost.
 # Retransmissions: after 2, 4.6, 8, 12.4 and 18.1 s, given up after 25.5 s; the second unanswered one already marks a tunnel
 # down. Without kernel-sallyport charon must not start: kernel-netlink would take over silently.
 CONFIG = """\
@@ -33,6 +35,7 @@ charon-systemd {{
   ikesa_table_size = 1024
   ikesa_table_segments = 16
   half_open_timeout = 30
+  block_threshold = 100
   send_vendor_id = no
 {interfaces}  filelog {{
     main {{

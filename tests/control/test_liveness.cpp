@@ -167,7 +167,25 @@ TEST_F(LivenessTest, APeerThatRefusesUsLateIsHeardThoughTheSasAreUp) {
   (void)tunnel_.review(Sending::kNothing, std::nullopt, now_);
   EXPECT_EQ(tunnel_.why().finding(), Finding::kOurAuth);
   ike(2, "ESTABLISHED");
+  EXPECT_TRUE(tunnel_.awaits_review());
+  now_ += milliseconds(999);
+  (void)tunnel_.review(Sending::kAll, std::nullopt, now_);
+  EXPECT_EQ(tunnel_.why().finding(), Finding::kOurAuth) << "it may refuse us again";
+  ike(2, "DESTROYING");
+  now_ += milliseconds(1);
+  (void)tunnel_.review(Sending::kNothing, std::nullopt, now_);
+  EXPECT_EQ(tunnel_.why().finding(), Finding::kOurAuth);
+  ike(3, "ESTABLISHED");
+  alert(SP_ALERT_LOCAL_AUTH_FAILED, 0, 3);
+  now_ += seconds(1);
+  (void)tunnel_.review(Sending::kAll, std::nullopt, now_);
+  EXPECT_EQ(tunnel_.why().finding(), Finding::kOurAuth);
+  ike(3, "DESTROYING");
+  ike(4, "ESTABLISHED");
+  now_ += seconds(1);
+  (void)tunnel_.review(Sending::kAll, std::nullopt, now_);
   EXPECT_EQ(tunnel_.why().finding(), Finding::kNone);
+  EXPECT_FALSE(tunnel_.awaits_review());
 }
 
 TEST_F(LivenessTest, AnotherConfigurationStartsOver) {
@@ -178,6 +196,31 @@ TEST_F(LivenessTest, AnotherConfigurationStartsOver) {
   EXPECT_EQ(tunnel_.why().finding(), Finding::kNotTried);
   tunnel_.hold_down(true, now_);
   tunnel_.start_over(now_);
+  EXPECT_EQ(tunnel_.why().finding(), Finding::kHeldDown);
+}
+
+TEST_F(LivenessTest, WhatCouldNotBeLoadedIsSaidThoughTheOldSasAreStillThere) {
+  ike(1, "ESTABLISHED");
+  (void)tunnel_.review(Sending::kAll, std::nullopt, now_);
+  tunnel_.load_failed("no such key");
+  (void)tunnel_.review(Sending::kAll, std::nullopt, now_);
+  ike(1, "DESTROYING");
+  (void)tunnel_.review(Sending::kNothing, std::nullopt, now_);
+  alert(SP_ALERT_LOCAL_AUTH_FAILED, 0);
+  EXPECT_EQ(tunnel_.reason(), "no such key");
+  tunnel_.loading();
+  EXPECT_EQ(tunnel_.why().finding(), Finding::kNone);
+  alert(SP_ALERT_LOCAL_AUTH_FAILED, 0);
+  tunnel_.loading();
+  EXPECT_EQ(tunnel_.why().finding(), Finding::kOurAuth);
+}
+
+TEST_F(LivenessTest, HeldDownIsSaidThoughItsSasAreStillThere) {
+  ike(1, "ESTABLISHED");
+  tunnel_.hold_down(true, now_);
+  (void)tunnel_.review(Sending::kAll, std::nullopt, now_);
+  ike(1, "DESTROYING");
+  (void)tunnel_.review(Sending::kNothing, std::nullopt, now_);
   EXPECT_EQ(tunnel_.why().finding(), Finding::kHeldDown);
 }
 

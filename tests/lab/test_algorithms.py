@@ -118,3 +118,16 @@ def test_too_large_with_df_is_told_the_exact_mtu(lab, number):
 def test_nothing_was_dropped(lab, exchanged):
     for gateway in (lab.hq, lab.branch):
         assert not set(gateway.drops()) & {"icv_failed", "replay", "esp_too_short", "crypto_failed", "no_room"}, gateway.drops()
+
+
+def test_half_open_ike_sas_of_one_peer_shut_none_of_it_out(lab):
+    """hq's charon begins anew with all its connections, and the first answers to it get lost."""
+    def ike_sas(gateway):
+        counts = re.search(r"IKE_SAs: (\d+) total, (\d+) half-open", gateway.swanctl("--stats", check=False).stdout)
+        return [int(count) for count in counts.groups()] if counts else [0, 0]
+    lab.wan.nft("table ip answers {\n chain lost {\n  type filter hook forward priority 0;\n"
+                "  iifname branch udp sport 500 meta length > 200 drop\n }\n}\n")
+    lab.hq.kill("charon")
+    wait_for("half-open IKE_SAs", lambda: ike_sas(lab.branch)[1] > 8)
+    lab.wan.run("nft", "delete", "table", "ip", "answers")
+    wait_for("all IKE_SAs", lambda: ike_sas(lab.hq) == [len(MATRIX), 0], 20)

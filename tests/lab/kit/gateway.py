@@ -128,15 +128,21 @@ class Gateway:
         return pid
 
     @contextlib.contextmanager
-    def without_sallyportd(self):
-        """Dead, and not restarted before the end of the with block."""
+    def without(self, part):
+        """It is dead, and not restarted before the end of the with block."""
         self.kill("supervisor", signal.SIGSTOP)
         try:
-            self.kill("sallyportd")
+            self.kill(part)
             yield
         finally:
             self.kill("supervisor", signal.SIGCONT)
-            wait_for("sallyportd's next life", lambda: self.cli("show", "tunnels", check=False).returncode == 0, 20)
+
+    @contextlib.contextmanager
+    def without_sallyportd(self):
+        """The same; at the end it answers again."""
+        with self.without("sallyportd"):
+            yield
+        wait_for("sallyportd's next life", lambda: self.cli("show", "tunnels", check=False).returncode == 0, 20)
 
     def wait_for_tunnels(self, count=1, timeout_s=30):
         def up():
