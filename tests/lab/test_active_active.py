@@ -135,16 +135,6 @@ def test_two_wans_carry_twice_as_much_as_one(lab, all_carry):
     assert 15 < one <= 20 and both >= 1.9 * one, f"one carried {one:.1f} Mbit/s, both {both:.1f}"
 
 
-def test_a_silent_path_without_probes(new_two_wans):
-    lab = new_two_wans().up()
-    case = twice_if_void(lambda: Failover(lab, [A], 12, lambda _: wait_for_carriers(lab, A, B), slow_pps=1, fast=8, fast_pps=40))
-    case.assert_only_the_silent_tunnels_flows_paused(10.0)
-    case.assert_all_moved_away(10.0)
-    case.assert_nothing_lost_on_return()
-    case.assert_all_is_as_before()
-    assert any("does not answer" in text for text in lab.hq.event_texts(0, lab.tunnel("hq", A)))
-
-
 def test_a_link_that_goes_down(four):
     wait_for_carriers(four, *four.tunnels(), timeout_s=120)
     heard = four.hq.last_event()

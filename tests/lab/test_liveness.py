@@ -8,7 +8,10 @@ import pytest
 from kit.addresses import OUTSIDE
 from kit.capture import ESP, IKE, Capture
 from kit.echo import exchange
+from kit.failover import Failover, twice_if_void, wait_for_carriers
 from kit.shell import wait_for
+
+A, B = ("a", "a"), ("b", "a")
 
 
 @pytest.mark.parametrize("first, second", [("ipv4", "ipv4"), ("ipv6", "ipv6"), ("ipv4", "ipv6")])
@@ -61,3 +64,13 @@ def test_dead_peer_detection(new_lab):
     lab.hq.wait_for_tunnels(timeout_s=40)
     lab.branch.wait_for_tunnels(timeout_s=40)
     lab.host_hq.ping(lab.host_branch.address, 3)
+
+
+def test_a_silent_path_without_probes(new_two_wans):
+    lab = new_two_wans().up()
+    case = twice_if_void(lambda: Failover(lab, [A], 12, lambda _: wait_for_carriers(lab, A, B), slow_pps=1, fast=8, fast_pps=40))
+    case.assert_only_the_silent_tunnels_flows_paused(10.0)
+    case.assert_all_moved_away(10.0)
+    case.assert_nothing_lost_on_return()
+    case.assert_all_is_as_before()
+    assert any("does not answer" in text for text in lab.hq.event_texts(0, lab.tunnel("hq", A)))
