@@ -1,114 +1,230 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Reassembler over rte_ip_frag, whose "cycles" are fragments that came: a table of it refuses what is new
-// while it is full of what is not old enough, so age is counted in what could have filled it.
+// Reassembler over FragmentTable, one for each part.
 #include "dataplane/path/reassembly.h"
 
-#include <rte_random.h>
+#include <rte_ip.h>
+#include <sys/random.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
-#include "dataplane/packet/buffer.h"
 #include "dataplane/packet/ipv4.h"
+#include "dataplane/packet/ipv6.h"
 
 namespace sallyport::dataplane {
 
 namespace {
 
-// Of a part's hash table, powers of two; rte_ip_frag doubles the buckets. Four times the room, so that a
-// datagram whose two buckets are both full is rare.
-constexpr uint32_t kBucketEntries = 16, kBuckets = Reassembler::kMaxPartFragments * 2 / kBucketEntries;
-// The table holds a datagram while at most this many fragments have come since its first one.
-constexpr uint64_t kMaxAge = Reassembler::kMaxPartFragments - 1;
-constexpr int kPartShift = 64 - std::countr_zero(Reassembler::kParts);
+using Chain = FragmentTable::Chain;
+
+struct Ipv6FragmentHeader {  // RFC 8200 section 4.5
+  uint8_t next_header, reserved;
+  uint16_t offset_and_flag_be;
+  uint32_t identification_be;
+};
+static_assert(sizeof(Ipv6FragmentHeader) == 8);
+
+constexpr uint32_t kPartBits = std::countr_zero(Reassembler::kParts);
 static_assert(std::has_single_bit(Reassembler::kParts));
+
+// `bytes` of data at an offset. Without range, whose end is 0, where it can be no part of any datagram: it is
+// empty, ends beyond what a length can say, or is followed by more and no multiple of 8.
+FragmentRange range_of(uint32_t begin_bytes, uint32_t bytes, bool last) {
+  const uint32_t end_bytes = begin_bytes + bytes;
+  if (bytes == 0 || end_bytes > UINT16_MAX || (!last && bytes % 8 != 0)) return {};
+  return {static_cast<uint16_t>(begin_bytes), static_cast<uint16_t>(end_bytes), last};
+}
+
+Fragment read_ipv4(rte_mbuf* packet) {
+  const auto& header = *rte_pktmbuf_mtod(packet, const rte_ipv4_hdr*);
+  const uint32_t header_bytes = ipv4_header_bytes(header);
+  const uint16_t field = rte_be_to_cpu_16(header.fragment_offset);
+  Fragment fragment{{{}, {}, header.packet_id, header.next_proto_id}, packet, {}, 0, 0};
+  fragment.key.source[0] = header.src_addr;
+  fragment.key.destination[0] = header.dst_addr;
+  fragment.header_bytes = static_cast<uint8_t>(header_bytes);
+  fragment.range = range_of((field & RTE_IPV4_HDR_OFFSET_MASK) * 8u, ipv4_total_bytes(header) - header_bytes,
+                            (field & RTE_IPV4_HDR_MF_FLAG) == 0);
+  return fragment;
+}
+
+Fragment read_ipv6(rte_mbuf* packet) {
+  const auto* header = rte_pktmbuf_mtod(packet, const rte_ipv6_hdr*);
+  Ipv6FragmentHeader extension;
+  std::memcpy(&extension, header + 1, sizeof extension);
+  constexpr uint32_t kHeaderBytes = sizeof *header + sizeof extension;
+  const uint16_t field = rte_be_to_cpu_16(extension.offset_and_flag_be);
+  Fragment fragment{
+      {{}, {}, extension.identification_be, FragmentKey::kAnyProtocol}, packet, {}, kHeaderBytes, 0};
+  std::memcpy(fragment.key.source.data(), header->src_addr, sizeof header->src_addr);
+  std::memcpy(fragment.key.destination.data(), header->dst_addr, sizeof header->dst_addr);
+  fragment.range = range_of(field & ~7u, ipv6_total_bytes(*header) - kHeaderBytes, (field & 1) == 0);
+  return fragment;
+}
+
+bool same(const FragmentRange& a, const FragmentRange& b) {
+  return a.begin_bytes == b.begin_bytes && a.end_bytes == b.end_bytes && a.last == b.last;
+}
+
+// Overlap, or one lies behind the end that the other gives the datagram.
+bool conflict(const FragmentRange& a, const FragmentRange& b) {
+  return (a.begin_bytes < b.end_bytes && b.begin_bytes < a.end_bytes) ||
+         (a.last && b.end_bytes > a.end_bytes) || (b.last && a.end_bytes > b.end_bytes);
+}
+
+// A private copy of the first fragment with the data of the others behind; nullptr where the pool is empty or
+// its buffers are too small.
+rte_mbuf* join(FragmentTable& part, const Chain& pieces) {
+  const rte_mbuf* first = part.at(pieces.places[0]).packet;
+  rte_mbuf* packet = rte_pktmbuf_copy(first, first->pool, 0, first->pkt_len);
+  bool fits = packet != nullptr && packet->nb_segs == 1;
+  for (uint32_t i = 1; fits && i < pieces.count; ++i) {
+    const Fragment& next = part.at(pieces.places[i]);
+    const auto bytes = static_cast<uint16_t>(next.range.end_bytes - next.range.begin_bytes);
+    char* target = rte_pktmbuf_append(packet, bytes);
+    fits = target != nullptr;
+    if (fits)
+      std::memcpy(target, rte_pktmbuf_mtod_offset(next.packet, const char*, next.header_bytes), bytes);
+  }
+  if (fits) return packet;
+  rte_pktmbuf_free(packet);
+  return nullptr;
+}
+
+// The packet that the chain's newest fragment completes, or nullptr; `used`: what it is made of, in order.
+rte_mbuf* complete(FragmentTable& part, const Chain& chain, Chain& used) {
+  std::array<FragmentRange, kMaxPieces> ranges;
+  for (uint32_t i = 0; i < chain.count; ++i)
+    ranges[i] = part.at(chain.places[i]).range;
+  const FragmentCover cover = cover_with_first({ranges.data(), chain.count});
+  if (cover.count == 0) return nullptr;
+  used.count = cover.count;
+  for (uint32_t i = 0; i < cover.count; ++i)
+    used.places[i] = chain.places[cover.places[i]];
+  return join(part, used);
+}
+
+void finish_ipv4(rte_mbuf* packet) {
+  auto* header = rte_pktmbuf_mtod(packet, rte_ipv4_hdr*);
+  header->total_length = rte_cpu_to_be_16(static_cast<uint16_t>(packet->pkt_len));
+  header->fragment_offset &= RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
+  header->hdr_checksum = 0;
+}
+
+// Without fragment header.
+void finish_ipv6(rte_mbuf* packet) {
+  auto* start = rte_pktmbuf_mtod(packet, char*);
+  rte_ipv6_hdr header;
+  Ipv6FragmentHeader extension;
+  std::memcpy(&header, start, sizeof header);
+  std::memcpy(&extension, start + sizeof header, sizeof extension);
+  header.proto = extension.next_header;
+  header.payload_len =
+      rte_cpu_to_be_16(static_cast<uint16_t>(packet->pkt_len - sizeof header - sizeof extension));
+  std::memcpy(start + sizeof extension, &header, sizeof header);
+  rte_pktmbuf_adj(packet, sizeof extension);
+}
+
+// Not one more of them; how many go.
+uint32_t bound(FragmentTable& part, Chain& chain) {
+  return chain.count <= kMaxPieces ? 0 : part.remove(chain.places[--chain.count]);
+}
 
 }  // namespace
 
-std::unique_ptr<Reassembler> Reassembler::create(int socket_id) {
+bool Reassembler::Hash::draw() {
+  return getrandom(factors_.data(), sizeof factors_, 0) == static_cast<ssize_t>(sizeof factors_);
+}
+
+// Two unequal keys have the same sum with a chance of one in 2^32; the last step spreads sums in a row.
+uint32_t Reassembler::Hash::operator()(std::span<const uint32_t> words, uint32_t bits) const {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < words.size(); ++i)
+    sum += factors_[i] * words[i];
+  return static_cast<uint32_t>((sum ^ sum >> 32) * (factors_.back() | 1) >> (64 - bits));
+}
+
+std::unique_ptr<Reassembler> Reassembler::create(int socket_id, uint32_t max_fragments) {
   std::unique_ptr<Reassembler> reassembler(new Reassembler);
-  for (Part& part : reassembler->parts_) {
-    part.table = rte_ip_frag_table_create(kBuckets, kBucketEntries, kMaxPartFragments, kMaxAge, socket_id);
-    if (part.table == nullptr) return nullptr;
-  }
-  for (uint64_t& factor : reassembler->hash_factors_)
-    factor = rte_rand() | 1;
+  if (!reassembler->part_hash_.draw() || !reassembler->bucket_hash_.draw()) return nullptr;
+  void* parts = rte_zmalloc_socket(nullptr, kParts * sizeof(FragmentTable), RTE_CACHE_LINE_SIZE, socket_id);
+  if (parts == nullptr) return nullptr;
+  reassembler->parts_.reset(static_cast<FragmentTable*>(parts));
+  for (uint32_t i = 0; i < kParts; ++i)
+    reassembler->parts_[i].open(std::clamp(max_fragments / kParts, 1u, kMaxPartFragments));
   return reassembler;
 }
 
 Reassembler::~Reassembler() {
-  for (const Part& part : parts_)
-    if (part.table != nullptr) rte_ip_frag_table_destroy(part.table);
+  for (uint32_t i = 0; parts_ != nullptr && i < kParts; ++i)
+    parts_[i].clear();
 }
 
 // Two sources share a part with a chance of one in kParts, be they neighbours or chosen by somebody.
-Reassembler::Part& Reassembler::part_of(uint64_t source_high, uint64_t source_low) {
-  uint64_t hash = source_high * hash_factors_[0];
-  hash = (hash ^ hash >> 32 ^ source_low) * hash_factors_[1];
-  return parts_[(hash ^ hash >> 32) * hash_factors_[2] >> kPartShift];
+FragmentTable& Reassembler::part_of(const FragmentKey& key) {
+  return parts_[part_hash_(key.source, kPartBits)];
 }
 
-Reassembler::Outcome Reassembler::add(rte_mbuf* fragment) {
-  auto* header = rte_pktmbuf_mtod(fragment, rte_ipv4_hdr*);
-  fragment->l2_len = 0;
-  fragment->l3_len = static_cast<uint8_t>(ipv4_header_bytes(*header));
-  Part& part = part_of(0, header->src_addr);
-  const uint32_t gone = make_room(part);
-  return outcome_of(rte_ipv4_frag_reassemble_packet(part.table, &dead_, fragment, part.count, header), gone);
+Reassembler::Outcome Reassembler::add(rte_mbuf* packet) {
+  const Fragment fragment = read_ipv4(packet);
+  if (fragment.range.end_bytes > 0) return add_ipv4_to(part_of(fragment.key), fragment);
+  rte_pktmbuf_free(packet);
+  return {nullptr, 1};
 }
 
-Reassembler::Outcome Reassembler::add_ipv6(rte_mbuf* fragment) {
-  auto* header = rte_pktmbuf_mtod(fragment, rte_ipv6_hdr*);
-  auto* extension = reinterpret_cast<rte_ipv6_fragment_ext*>(header + 1);
-  fragment->l2_len = 0;
-  fragment->l3_len = sizeof *header + sizeof *extension;
-  std::array<uint64_t, 2> source;
-  std::memcpy(source.data(), header->src_addr, sizeof source);
-  Part& part = part_of(source[0], source[1]);
-  const uint32_t gone = make_room(part);
-  return outcome_of(
-      rte_ipv6_frag_reassemble_packet(part.table, &dead_, fragment, part.count, header, extension), gone);
+Reassembler::Outcome Reassembler::add_ipv6(rte_mbuf* packet) {
+  const Fragment fragment = read_ipv6(packet);
+  if (fragment.range.end_bytes > 0) return add_ipv6_to(part_of(fragment.key), fragment);
+  rte_pktmbuf_free(packet);
+  return {nullptr, 1};
 }
 
-uint32_t Reassembler::make_room(Part& part) {
-  return expire_until(part, ++part.count);
+Reassembler::Outcome Reassembler::add_ipv4_to(FragmentTable& part, const Fragment& fragment) {
+  const uint32_t bucket = bucket_hash_(fragment.key.words(), FragmentTable::kBucketBits);
+  Outcome outcome{nullptr, part.put(fragment, bucket)};
+  Chain chain = part.find(fragment.key, bucket), used;
+  outcome.given_up += bound(part, chain);
+  outcome.packet = complete(part, chain, used);
+  if (outcome.packet == nullptr) return outcome;
+  finish_ipv4(outcome.packet);
+  for (uint32_t i = 0; i < used.count; ++i)
+    if (++part.at(used.places[i]).uses == kMaxUses) part.remove(used.places[i]);
+  return outcome;
 }
 
-// `count`: the part's clock, at which what is older than kMaxAge goes.
-uint32_t Reassembler::expire_until(Part& part, uint64_t count) {
-  uint32_t gone = 0;
-  for (;;) {  // the death row is shorter than a full table
-    rte_ip_frag_table_del_expired_entries(part.table, &dead_, count);
-    if (dead_.cnt == 0) return gone;
-    gone += free_dead();
+Reassembler::Outcome Reassembler::add_ipv6_to(FragmentTable& part, const Fragment& fragment) {
+  const uint32_t bucket = bucket_hash_(fragment.key.words(), FragmentTable::kBucketBits);
+  Outcome outcome{nullptr, part.put(fragment, bucket)};
+  Chain chain = part.find(fragment.key, bucket), used;
+  const std::span<const uint16_t> others(chain.places.data() + 1, chain.count - 1);
+  for (const uint16_t place : others) {
+    const Fragment& other = part.at(place);
+    if (other.packet != nullptr && !same(other.range, fragment.range)) continue;
+    outcome.given_up += part.remove(chain.places[0]);
+    return outcome;
   }
-}
-
-uint32_t Reassembler::free_dead() {
-  const uint32_t count = dead_.cnt;
-  rte_ip_frag_free_death_row(&dead_, 0);
-  return count;
-}
-
-// `whole`: what the table made of the fragment. `gone`: what had gone before.
-Reassembler::Outcome Reassembler::outcome_of(rte_mbuf* whole, uint32_t gone) {
-  Outcome outcome{nullptr, gone + free_dead()};
-  if (whole == nullptr) return outcome;
-  outcome.packet = make_private_linear(whole);
-  if (outcome.packet == nullptr) {
-    rte_pktmbuf_free(whole);
-    ++outcome.given_up;
+  if (std::any_of(others.begin(), others.end(),
+                  [&](uint16_t place) { return conflict(part.at(place).range, fragment.range); })) {
+    for (const uint16_t place : others)
+      outcome.given_up += part.remove(place);
+    outcome.given_up += part.abandon(chain.places[0]);
+    return outcome;
   }
+  outcome.given_up += bound(part, chain);
+  outcome.packet = complete(part, chain, used);
+  if (outcome.packet == nullptr) return outcome;
+  finish_ipv6(outcome.packet);
+  for (uint32_t i = 0; i < used.count; ++i)
+    part.remove(used.places[i]);  // not given up
   return outcome;
 }
 
 uint32_t Reassembler::expire(uint64_t now_ns) {
   if (now_ns < turn_ends_ns_) return 0;
   uint32_t gone = 0;
-  for (Part& part : parts_) {
-    gone += expire_until(part, part.count_at_turn + kMaxAge + 1);
-    part.count_at_turn = part.count;
-  }
+  for (uint32_t i = 0; i < kParts; ++i)
+    gone += parts_[i].end_turn();
   turn_ends_ns_ = now_ns + kTimeoutNs;
   return gone;
 }

@@ -195,7 +195,8 @@ std::unique_ptr<Worker> Worker::create(const WorkerConfig& config) {
   context->port_counters = config.port_counters;
   context->counter_workers = config.counter_workers;
   context->engine = CryptoEngine::create();
-  context->reassembler = Reassembler::create(config.socket_id);
+  context->reassembler =
+      Reassembler::create(config.socket_id, config.pool->size / 2 / config.world->workers());
   context->handover.resize(config.world->workers());
   if (context->engine == nullptr || context->reassembler == nullptr) return nullptr;
   return std::unique_ptr<Worker>(new Worker(std::move(context), config.idle));

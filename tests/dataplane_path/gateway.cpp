@@ -17,7 +17,7 @@ namespace sallyport::dataplane::testing {
 
 namespace {
 
-constexpr uint32_t kPoolPackets = 4095, kPoolBufferBytes = RTE_PKTMBUF_HEADROOM + 2048;
+constexpr uint32_t kPoolPackets = 8191, kPoolBufferBytes = RTE_PKTMBUF_HEADROOM + 2048;
 constexpr uint32_t kQueuePackets = 1024;
 
 rte_mempool* g_pool = nullptr;

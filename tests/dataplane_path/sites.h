@@ -101,6 +101,18 @@ inline Bytes with_checksum(Bytes packet) {
   return packet;
 }
 
+// An IPv4 packet without options with these, a multiple of 4 bytes.
+inline Bytes with_options(const Bytes& packet, const Bytes& options) {
+  Bytes result(packet.begin(), packet.begin() + 20);
+  result.insert(result.end(), options.begin(), options.end());
+  result.insert(result.end(), packet.begin() + 20, packet.end());
+  result[0] = static_cast<uint8_t>(0x40 | (20 + options.size()) / 4);
+  put16(result, 2, static_cast<uint32_t>(result.size()));
+  put16(result, 10, 0);
+  put16(result, 10, internet_checksum(result, 0, 20 + options.size()));
+  return result;
+}
+
 // What forwarding `times` times leaves of a packet.
 inline Bytes forwarded(Bytes packet, uint8_t times = 1) {
   packet.at(8) = static_cast<uint8_t>(packet.at(8) - times);

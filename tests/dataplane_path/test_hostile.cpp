@@ -30,17 +30,6 @@ rte_mbuf* in_segments(const Bytes& bytes, std::vector<size_t> cuts) {
   return head;
 }
 
-Bytes with_options(const Bytes& packet, const Bytes& options) {
-  Bytes result(packet.begin(), packet.begin() + 20);
-  result.insert(result.end(), options.begin(), options.end());
-  result.insert(result.end(), packet.begin() + 20, packet.end());
-  result[0] = static_cast<uint8_t>(0x40 | (20 + options.size()) / 4);
-  put16(result, 2, static_cast<uint32_t>(result.size()));
-  put16(result, 10, 0);
-  put16(result, 10, internet_checksum(result, 0, 20 + options.size()));
-  return result;
-}
-
 Bytes fragmentation_needed(const Bytes& quoted, uint16_t mtu) {
   Bytes icmp(8);
   icmp[0] = 3;

@@ -182,6 +182,17 @@ TEST_F(ReassemblerTest, TheOldestDatagramGoesAtTheBoundExactly) {
   }
 }
 
+TEST_F(ReassemblerTest, HoldsNoMoreThanItMay) {
+  for (const uint32_t most : {8u, 80u, 2 * Reassembler::kMaxFragments}) {
+    reassembler_ = Reassembler::create(SOCKET_ID_ANY, most);
+    const uint32_t bound = std::min(most, Reassembler::kMaxFragments);
+    for (uint32_t source = 0; source < 4 * bound; ++source)
+      add(0xc6120000 + source, 1, false);
+    EXPECT_LE(held(), bound);
+    EXPECT_GT(held(), bound / 2);
+  }
+}
+
 TEST_F(ReassemblerTest, ForgetsWhatWasNeverCompleted) {
   constexpr uint64_t kStart = 5'000'000'000;
   EXPECT_EQ(reassembler_->expire(kStart), 0u);

@@ -53,13 +53,6 @@ Bytes spi_of(SaKind kind) {
   put32(esp, 0, 0x98700000u | kind);
   return esp;
 }
-Bytes with_options(const Bytes& packet, const Bytes& options) {
-  Bytes result = packet;
-  result.insert(result.begin() + 20, options.begin(), options.end());
-  result[0] = static_cast<uint8_t>(0x40 | (20 + options.size()) / 4);
-  put16(result, 2, static_cast<uint32_t>(result.size()));
-  return with_sum(result);
-}
 // What arrives between two good packets of another SA.
 Script between(const std::function<void(Script&)>& hostile) {
   Script script;
