@@ -84,6 +84,11 @@ std::array<Frame, 2> in_two(const Frame& frame, uint16_t id) {
 }
 
 Frame FloodMaker::next() {
+  if (flood_ == Flood::kPeersPieces) {
+    Frame forged = in_two(peers_, static_cast<uint16_t>(random_()))[count_++ % 2];
+    forged.back() ^= 0xff;  // so that two of them make no good packet either
+    return forged;
+  }
   const bool is_ipv6 = flood_ == Flood::kIpv6 || flood_ == Flood::kIpv6Overlapping;
   const bool overlaps = flood_ == Flood::kOverlapping || flood_ == Flood::kIpv6Overlapping;
   Piece piece{};

@@ -71,7 +71,7 @@ Traffic make_traffic(LatencyRig& rig, const Arguments& arguments, Good good, Flo
   const double seconds = kFloodFrames / std::max(flood_pps, arguments.good_pps);
   std::vector<Arrival> arrivals;
   add_good(arrivals, rig.wan_frames(), good, arguments, seconds);
-  FloodMaker maker(flood, rig.wan_mac());
+  FloodMaker maker(flood, rig.wan_mac(), rig.wan_frames().front());
   if (flood != Flood::kNone)
     for (double at = 0; at < seconds; at += 1 / flood_pps)
       arrivals.push_back({at, maker.next(), false});
