@@ -4,7 +4,8 @@
 // Tells the dataplane. Main thread.
 #pragma once
 
-#include <asio.hpp>
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
 #include <functional>
 #include <map>
 #include <set>

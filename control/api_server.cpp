@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <asio/post.hpp>
 #include <cerrno>
 #include <future>
 #include <nlohmann/json.hpp>

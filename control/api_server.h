@@ -3,7 +3,7 @@
 // its own; every answer is made on the main thread.
 #pragma once
 
-#include <asio.hpp>
+#include <asio/io_context.hpp>
 #include <memory>
 #include <string>
 #include <thread>

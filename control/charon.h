@@ -3,7 +3,8 @@
 // for exchanges. It is told no keys of SAs and tells none. Main thread.
 #pragma once
 
-#include <asio.hpp>
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
 #include <functional>
 #include <map>
 #include <memory>

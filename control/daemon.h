@@ -3,7 +3,8 @@
 // Everything here runs on the one thread of the io_context.
 #pragma once
 
-#include <asio.hpp>
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <asio/post.hpp>
 #include <cerrno>
 
 namespace sallyport::control {

@@ -3,7 +3,9 @@
 // of the answers; events come as they are. Reconnects by itself (50 ms, doubling to 1 s). Main thread only.
 #pragma once
 
-#include <asio.hpp>
+#include <asio/io_context.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/steady_timer.hpp>
 #include <cstring>
 #include <deque>
 #include <functional>

@@ -8,7 +8,8 @@
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
-#include <asio.hpp>
+#include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
 #include <cstdio>
 #include <fstream>
 #include <future>

@@ -4,7 +4,8 @@
 // thread.
 #pragma once
 
-#include <asio.hpp>
+#include <asio/io_context.hpp>
+#include <asio/posix/stream_descriptor.hpp>
 #include <functional>
 
 #include "control/kernel_view.h"

@@ -4,7 +4,7 @@
 // made and reuses it. Main thread.
 #pragma once
 
-#include <asio.hpp>
+#include <asio/io_context.hpp>
 #include <functional>
 #include <map>
 #include <memory>

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <asio/post.hpp>
+
 #include "control/addresses.h"
 
 namespace sallyport::control {

@@ -4,7 +4,8 @@
 // plugin only while the dataplane is connected: no reader, no SPI. Main thread.
 #pragma once
 
-#include <asio.hpp>
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
 #include <string>

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <asio/post.hpp>
 #include <chrono>
 
 #include "vici-bridge/peer_check.h"

@@ -5,6 +5,13 @@
 
 #include <sys/un.h>
 
+#include <asio/buffer.hpp>
+#include <asio/error.hpp>
+#include <asio/post.hpp>
+#include <asio/read.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/write.hpp>
+
 #include "vici-bridge/peer_check.h"
 #include "vici-bridge/wipe.h"
 

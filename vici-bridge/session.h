@@ -9,7 +9,8 @@
 #pragma once
 
 #include <array>
-#include <asio.hpp>
+#include <asio/io_context.hpp>
+#include <asio/local/stream_protocol.hpp>
 #include <chrono>
 #include <deque>
 #include <functional>

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include <array>
-#include <asio.hpp>
+#include <asio/io_context.hpp>
 #include <cstdlib>
 #include <memory>
 
