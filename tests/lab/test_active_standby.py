@@ -12,6 +12,8 @@ from kit.flows import Flows
 from kit.paths import Sight, TwoWans
 from kit.shell import wait_for
 
+pytestmark = pytest.mark.timed
+
 FIRST, SECOND = ("a", "a"), ("a", "b")
 CYCLES = 10
 
@@ -86,8 +88,8 @@ def test_the_standby_may_die_unnoticed(lab):
 
 def test_without_preempt_the_second_keeps_the_traffic(lab):
     wait_for("the standby to be healthy", lambda: is_healthy(lab, SECOND), 40)
-    configure(lab, preempt=False)
     wait_for_carriers(lab, FIRST)
+    configure(lab, preempt=False)
     lab.silence(FIRST)
     wait_for_carriers(lab, SECOND)
     lab.silence()
