@@ -11,6 +11,10 @@ constexpr std::chrono::seconds kLongestPause{30};
 // An initiator that finds us not authentic says so when our SAs are up already (RFC 7296 section 2.21.2).
 constexpr std::chrono::seconds kLateRefusal{1};
 
+bool refuses_authentication(const vici::FeedAlert& alert) {
+  return alert.alert == SP_ALERT_LOCAL_AUTH_FAILED || alert.alert == SP_ALERT_PEER_AUTH_FAILED;
+}
+
 }  // namespace
 
 const char* to_string(TunnelState state) {
@@ -95,7 +99,7 @@ void TunnelLiveness::on_alert(const vici::FeedAlert& alert, MonotonicTime now) {
     return;
   }
   reason_.hear(alert);
-  if (reason_.is_authentication()) authentic_at_.reset();
+  if (refuses_authentication(alert)) authentic_at_.reset();
   // A path that has come back carries packets already, when the answer to what was sent again is still under
   // way.
   if (is_retransmission && !suspect_since_ && !established_.empty())

@@ -182,6 +182,8 @@ TEST_F(LivenessTest, APeerThatRefusesUsLateIsHeardThoughTheSasAreUp) {
   EXPECT_EQ(tunnel_.why().finding(), Finding::kOurAuth);
   ike(3, "DESTROYING");
   ike(4, "ESTABLISHED");
+  alert(SP_ALERT_RETRANSMIT_SEND, 2, 4);  // says nothing of who is who
+  alert(SP_ALERT_RETRANSMIT_CLEARED, 0, 4);
   now_ += seconds(1);
   (void)tunnel_.review(Sending::kAll, std::nullopt, now_);
   EXPECT_EQ(tunnel_.why().finding(), Finding::kNone);

@@ -95,15 +95,8 @@ Make tcp(uint8_t flags, uint32_t mss, bool lowered) {
   };
 }
 
-// IPv4 with three options that do nothing, and their end.
-Bytes with_options(Bytes packet) {
-  packet.insert(packet.begin() + 20, {1, 1, 1, 0});
-  packet[0] = 0x46;
-  put16(packet, 2, static_cast<uint32_t>(packet.size()));
-  put16(packet, 10, 0);
-  put16(packet, 10, internet_checksum(packet, 0, 24));
-  return packet;
-}
+// Three options that do nothing, and their end.
+const Bytes kOptions = {1, 1, 1, 0};
 
 Make in_the_other_encapsulation() {
   return [](OracleSa sa, uint64_t sequence) {
@@ -132,7 +125,7 @@ Made with_outer_options(const OracleSa& sa, uint64_t sequence) {
     put16(packet, 4, static_cast<uint32_t>(packet.size() - 40));
     return made;
   }
-  packet = with_options(std::move(packet));
+  packet = with_options(packet, kOptions);
   return made;
 }
 
@@ -215,7 +208,7 @@ void add_payloads(std::vector<RunCase>& cases) {
   with("padding of 240 bytes", with_much_padding);
   with("TFC padding", whole(ipv4_inner, 33));
   with("a header alone", whole([](uint64_t) { return ipv4({}, {kHostB, kHostA}); }));
-  with("options inside", whole([](uint64_t sequence) { return with_options(inner_of(sequence)); }));
+  with("options inside", whole([](uint64_t sequence) { return with_options(inner_of(sequence), kOptions); }));
   with("IPv6 inside", whole(ipv6_inner));
   with("IPv6 inside and TFC padding", whole(ipv6_inner, 20));
   with("a source outside the selectors", from_a_strange_network);

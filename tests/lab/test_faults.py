@@ -59,7 +59,7 @@ def test_sallyportd_stopped_while_the_peer_rekeys(lab):
         time.sleep(1)
         lab.hq.kill("sallyportd", signal.SIGSTOP)
         try:
-            for _ in range(3):
+            for _ in range(6):
                 lab.branch.swanctl("--rekey", "--child", "prod-hq-a-1", check=False)
                 time.sleep(5)
         finally:
