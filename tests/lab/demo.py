@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 
+from kit.autogroups import no_autogroups
 from kit.capture import ARP, ESP, IKE, Capture, count_kinds
 from kit.failover import PROBE, Failover, wait_for_carriers
 from kit.lab import sweep
@@ -81,7 +82,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sweep()
     step("Two gateways, two hosts and two WANs in network namespaces")
-    with TwoWans(probe=PROBE) as lab:
+    with no_autogroups(), TwoWans(probe=PROBE) as lab:
         step("hq's whole configuration")
         lab.branch.write_config()
         indent(lab.hq.write_config().read_text())
