@@ -8,9 +8,12 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <optional>
 
+#include "dataplane/esp/ecn.h"
 #include "dataplane/packet/ipv4.h"
 #include "dataplane/packet/ipv6.h"
+#include "dataplane/path/validate_ipv6.h"
 
 namespace sallyport::dataplane {
 
@@ -73,9 +76,33 @@ bool conflict(const FragmentRange& a, const FragmentRange& b) {
          (a.last && b.end_bytes > a.end_bytes) || (b.last && a.end_bytes > b.end_bytes);
 }
 
+Ecn ecn_in(rte_mbuf* packet) {
+  return ecn_of(is_ipv6_packet(packet) ? traffic_class(*rte_pktmbuf_mtod(packet, const rte_ipv6_hdr*))
+                                       : rte_pktmbuf_mtod(packet, const rte_ipv4_hdr*)->type_of_service);
+}
+
+// Without the IPv4 checksum.
+void set_ecn(rte_mbuf* packet, Ecn ecn) {
+  const auto with_ecn = [&](uint8_t tos) {
+    return static_cast<uint8_t>((tos & ~kEcnMask) | static_cast<uint8_t>(ecn));
+  };
+  if (is_ipv6_packet(packet)) {
+    auto& header = *rte_pktmbuf_mtod(packet, rte_ipv6_hdr*);
+    set_traffic_class(header, with_ecn(traffic_class(header)));
+  } else {
+    auto& header = *rte_pktmbuf_mtod(packet, rte_ipv4_hdr*);
+    header.type_of_service = with_ecn(header.type_of_service);
+  }
+}
+
 // A private copy of the first fragment with the data of the others behind; nullptr where the pool is empty or
-// its buffers are too small.
+// its buffers are too small, or where their ECN rules them out.
 rte_mbuf* join(FragmentTable& part, const Chain& pieces) {
+  std::array<Ecn, kMaxPieces> ecns;
+  for (uint32_t i = 0; i < pieces.count; ++i)
+    ecns[i] = ecn_in(part.at(pieces.places[i]).packet);
+  const std::optional<Ecn> ecn = reassembled_ecn({ecns.data(), pieces.count});
+  if (!ecn.has_value()) return nullptr;
   const rte_mbuf* first = part.at(pieces.places[0]).packet;
   rte_mbuf* packet = rte_pktmbuf_copy(first, first->pool, 0, first->pkt_len);
   bool fits = packet != nullptr && packet->nb_segs == 1;
@@ -87,9 +114,12 @@ rte_mbuf* join(FragmentTable& part, const Chain& pieces) {
     if (fits)
       std::memcpy(target, rte_pktmbuf_mtod_offset(next.packet, const char*, next.header_bytes), bytes);
   }
-  if (fits) return packet;
-  rte_pktmbuf_free(packet);
-  return nullptr;
+  if (!fits) {
+    rte_pktmbuf_free(packet);
+    return nullptr;
+  }
+  set_ecn(packet, *ecn);
+  return packet;
 }
 
 // The packet that the chain's newest fragment completes, or nullptr; `used`: what it is made of, in order.

@@ -32,9 +32,9 @@ class Reassembler {
   static constexpr uint32_t kMaxUses = 4;  // packets that one IPv4 fragment goes into
   static constexpr uint64_t kTimeoutNs = 1'000'000'000;
 
-  // What became of a fragment. `packet`: the whole datagram in one segment, whose IPv4 header checksum is
-  // not computed, or nullptr where there is none. `given_up`: fragments that go and made no packet; this one
-  // may be among them.
+  // What became of a fragment. `packet`: the whole datagram in one segment, with the ECN of RFC 3168 section
+  // 5.3 and without its IPv4 header checksum, or nullptr where there is none. `given_up`: fragments that go
+  // and made no packet; this one may be among them.
   struct Outcome {
     rte_mbuf* packet = nullptr;
     uint32_t given_up = 0;

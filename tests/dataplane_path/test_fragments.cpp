@@ -165,6 +165,60 @@ TEST_F(FragmentsTest, DuplicatesHarmNothing) {
   }
 }
 
+// RFC 3168 section 5.3: congestion that any fragment met is not lost, nor told to who can't be told.
+TEST_F(FragmentsTest, CongestionOfAnyFragmentIsTheDatagrams) {
+  constexpr uint8_t kNotEct = 0, kEct1 = 1, kEct0 = 2, kCe = 3, kDscp = 46 << 2;
+  struct Case {
+    std::array<uint8_t, 3> fragments;
+    std::optional<uint8_t> whole;
+  };
+  const std::vector<Case> cases = {
+      {{kNotEct, kNotEct, kNotEct}, kNotEct},
+      {{kEct0, kEct0, kEct0}, kEct0},
+      {{kEct1, kEct1, kEct1}, kEct1},
+      {{kCe, kCe, kCe}, kCe},
+      {{kCe, kEct0, kEct0}, kCe},
+      {{kEct0, kCe, kEct0}, kCe},
+      {{kEct1, kEct1, kCe}, kCe},
+      {{kEct0, kEct1, kCe}, kCe},
+      {{kCe, kNotEct, kEct0}, {}},
+      {{kNotEct, kNotEct, kCe}, {}},
+      {{kNotEct, kCe, kCe}, {}},
+  };
+  const Bytes data = random_bytes(203);
+  const std::vector<Piece> pieces = pieces_of(data, 3);
+  uint32_t id = 0;
+  for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+    const auto set_class = [&](Bytes& packet, uint8_t value) {
+      if (family == Family::kIpv4) {
+        packet[1] = value;
+      } else {
+        packet[0] = static_cast<uint8_t>(6 << 4 | value >> 4);
+        packet[1] = static_cast<uint8_t>(value << 4 | (packet[1] & 0x0f));
+      }
+    };
+    for (const Case& one : cases) {
+      SCOPED_TRACE(++id);
+      Bytes expected;
+      if (one.whole.has_value()) {
+        expected = whole(family, id, data);
+        set_class(expected, kDscp | *one.whole);
+      }
+      for (const size_t i : {2, 0, 1}) {
+        Bytes fragment =
+            family == Family::kIpv4 ? fragment_of_ipv4(id, pieces[i]) : fragment_of_ipv6(id, pieces[i]);
+        set_class(fragment, kDscp | one.fragments[i]);
+        const Made made = add(fragment);
+        EXPECT_EQ(made.packet, i == 1 ? expected : Bytes{});
+        EXPECT_EQ(made.given_up, 0u);
+      }
+    }
+  }
+  const uint32_t without = 2 * static_cast<uint32_t>(std::ranges::count_if(
+                                   cases, [](const Case& one) { return !one.whole.has_value(); }));
+  EXPECT_EQ(reassembler_->expire(1'000'000'000) + reassembler_->expire(3'000'000'000), 3 * without);
+}
+
 TEST_F(FragmentsTest, FragmentsOfOtherDatagramsAreNotTaken) {
   const std::vector<Piece> good = pieces_of(random_bytes(203), 2);
   const Bytes first = fragment_of_ipv4(7, good[0]), first6 = fragment_of_ipv6(7, good[0]);
