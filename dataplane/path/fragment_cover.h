@@ -9,6 +9,7 @@
 namespace sallyport::dataplane {
 
 inline constexpr uint32_t kMaxPieces = 16;  // fragments of one datagram
+inline constexpr uint32_t kMaxCovers = 4;   // that are looked for
 
 // The bytes of a datagram's data that a fragment has, at least one; `last`: no more follow.
 struct FragmentRange {
@@ -18,18 +19,23 @@ struct FragmentRange {
 
 // In the order in which they follow each other: places among the ranges.
 struct FragmentCover {
-  uint32_t count = 0;  // 0: there is none
+  uint32_t count = 0;
   std::array<uint8_t, kMaxPieces> places;
 
-  bool push(uint32_t place) {
-    places[count++] = static_cast<uint8_t>(place);
-    return true;
-  }
+  void push(uint32_t place) { places[count++] = static_cast<uint8_t>(place); }
 };
 
-// A cover of the datagram, from its first byte to a last fragment, without gap or overlap, that the first of
-// the `ranges` (1 to kMaxPieces) is part of. Where several fit in one place, one earlier in the list is
-// taken.
-FragmentCover cover_with_first(std::span<const FragmentRange> ranges);
+struct FragmentCovers {
+  uint32_t count = 0;
+  std::array<FragmentCover, kMaxCovers> covers;
+
+  void push(const FragmentCover& cover) { covers[count++] = cover; }
+  bool full() const { return count == kMaxCovers; }
+  std::span<const FragmentCover> all() const { return {covers.data(), count}; }
+};
+
+// Covers of the datagram, each from its first byte to a last fragment, without gap or overlap, that the first
+// of the `ranges` (1 to kMaxPieces) is part of: all of them, or kMaxCovers.
+FragmentCovers covers_with_first(std::span<const FragmentRange> ranges);
 
 }  // namespace sallyport::dataplane

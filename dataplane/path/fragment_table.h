@@ -44,6 +44,8 @@ class FragmentTable {
   struct Chain {
     uint32_t count = 0;
     std::array<uint16_t, kMaxPieces + 1> places;
+
+    std::span<const uint16_t> all() const { return {places.data(), count}; }
   };
 
   // To hold `capacity` at most, 1 to kFragments.

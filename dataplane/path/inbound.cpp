@@ -108,12 +108,16 @@ void punt_frame(PathContext& context, const Port& port, rte_mbuf* packet, PuntCl
 void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundBurst& inbound,
               bool reassembled);
 
-// Step 3.
+// Step 3. `inbound` has room for one packet, as for every frame; where a fragment makes more, those before go
+// on at once.
 [[gnu::cold, gnu::noinline]] void reassemble(PathContext& context, const Port& port, rte_mbuf* fragment,
                                              InboundBurst& inbound) {
   const Reassembler::Outcome outcome = context.reassembler->add(fragment);
   if (outcome.given_up > 0) count_drops(context, api::DropReason::kFragmentTableFull, outcome.given_up);
-  if (outcome.packet != nullptr) classify(context, port, outcome.packet, inbound, true);
+  for (uint32_t i = 0; i < outcome.count; ++i) {
+    if (i > 0 && inbound.count > 0) decapsulate_burst(context, inbound);
+    classify(context, port, outcome.packets[i], inbound, true);
+  }
 }
 
 // ESP right behind a plain IPv4 header, to the port's own address: no need to look for anything else. Nor at

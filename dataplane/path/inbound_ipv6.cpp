@@ -57,12 +57,13 @@ void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundB
 void reassemble(PathContext& context, const Port& port, rte_mbuf* fragment, InboundBurst& inbound) {
   const Reassembler::Outcome outcome = context.reassembler->add_ipv6(fragment);
   if (outcome.given_up > 0) count_drops(context, api::DropReason::kFragmentTableFull, outcome.given_up);
-  if (outcome.packet == nullptr) return;
-  if (fit_ipv6(outcome.packet) != kKeep) {
-    drop(context, outcome.packet, api::DropReason::kIpBadHeader);
+  if (outcome.count == 0) return;
+  rte_mbuf* packet = outcome.packets[0];
+  if (fit_ipv6(packet) != kKeep) {
+    drop(context, packet, api::DropReason::kIpBadHeader);
     return;
   }
-  classify(context, port, outcome.packet, inbound, Wholeness::kReassembled);
+  classify(context, port, packet, inbound, Wholeness::kReassembled);
 }
 
 // Step 2: the packet goes into `inbound` or is gone.

@@ -122,17 +122,19 @@ rte_mbuf* join(FragmentTable& part, const Chain& pieces) {
   return packet;
 }
 
-// The packet that the chain's newest fragment completes, or nullptr; `used`: what it is made of, in order.
-rte_mbuf* complete(FragmentTable& part, const Chain& chain, Chain& used) {
+// Those that the chain's newest fragment completes, as places among the chain's.
+FragmentCovers covers_of(FragmentTable& part, const Chain& chain) {
   std::array<FragmentRange, kMaxPieces> ranges;
   for (uint32_t i = 0; i < chain.count; ++i)
     ranges[i] = part.at(chain.places[i]).range;
-  const FragmentCover cover = cover_with_first({ranges.data(), chain.count});
-  if (cover.count == 0) return nullptr;
-  used.count = cover.count;
+  return covers_with_first({ranges.data(), chain.count});
+}
+
+Chain chosen(const Chain& chain, const FragmentCover& cover) {
+  Chain pieces;
   for (uint32_t i = 0; i < cover.count; ++i)
-    used.places[i] = chain.places[cover.places[i]];
-  return join(part, used);
+    pieces.places[pieces.count++] = chain.places[cover.places[i]];
+  return pieces;
 }
 
 void finish_ipv4(rte_mbuf* packet) {
@@ -200,34 +202,43 @@ Reassembler::Outcome Reassembler::add(rte_mbuf* packet) {
   const Fragment fragment = read_ipv4(packet);
   if (fragment.range.end_bytes > 0) return add_ipv4_to(part_of(fragment.key), fragment);
   rte_pktmbuf_free(packet);
-  return {nullptr, 1};
+  return {1};
 }
 
 Reassembler::Outcome Reassembler::add_ipv6(rte_mbuf* packet) {
   const Fragment fragment = read_ipv6(packet);
   if (fragment.range.end_bytes > 0) return add_ipv6_to(part_of(fragment.key), fragment);
   rte_pktmbuf_free(packet);
-  return {nullptr, 1};
+  return {1};
 }
 
 Reassembler::Outcome Reassembler::add_ipv4_to(FragmentTable& part, const Fragment& fragment) {
   const uint32_t bucket = bucket_hash_(fragment.key.words(), FragmentTable::kBucketBits);
-  Outcome outcome{nullptr, part.put(fragment, bucket)};
-  Chain chain = part.find(fragment.key, bucket), used;
+  Outcome outcome{part.put(fragment, bucket)};
+  Chain chain = part.find(fragment.key, bucket);
   outcome.given_up += bound(part, chain);
-  outcome.packet = complete(part, chain, used);
-  if (outcome.packet == nullptr) return outcome;
-  finish_ipv4(outcome.packet);
-  for (uint32_t i = 0; i < used.count; ++i)
-    if (++part.at(used.places[i]).uses == kMaxUses) part.remove(used.places[i]);
+  const auto is_used_up = [&](uint16_t place) { return part.at(place).uses == kMaxUses; };
+  const FragmentCovers covers = covers_of(part, chain);
+  for (const FragmentCover& cover : covers.all()) {
+    const Chain pieces = chosen(chain, cover);
+    if (std::ranges::any_of(pieces.all(), is_used_up)) continue;
+    rte_mbuf* packet = join(part, pieces);
+    if (packet == nullptr) continue;
+    finish_ipv4(packet);
+    outcome.push(packet);
+    for (const uint16_t place : pieces.all())
+      ++part.at(place).uses;
+  }
+  for (const uint16_t place : chain.all())
+    if (is_used_up(place)) part.remove(place);
   return outcome;
 }
 
 Reassembler::Outcome Reassembler::add_ipv6_to(FragmentTable& part, const Fragment& fragment) {
   const uint32_t bucket = bucket_hash_(fragment.key.words(), FragmentTable::kBucketBits);
-  Outcome outcome{nullptr, part.put(fragment, bucket)};
-  Chain chain = part.find(fragment.key, bucket), used;
-  const std::span<const uint16_t> others(chain.places.data() + 1, chain.count - 1);
+  Outcome outcome{part.put(fragment, bucket)};
+  Chain chain = part.find(fragment.key, bucket);
+  const std::span<const uint16_t> others = chain.all().subspan(1);
   for (const uint16_t place : others) {
     const Fragment& other = part.at(place);
     if (other.packet != nullptr && !same(other.range, fragment.range)) continue;
@@ -242,11 +253,15 @@ Reassembler::Outcome Reassembler::add_ipv6_to(FragmentTable& part, const Fragmen
     return outcome;
   }
   outcome.given_up += bound(part, chain);
-  outcome.packet = complete(part, chain, used);
-  if (outcome.packet == nullptr) return outcome;
-  finish_ipv6(outcome.packet);
-  for (uint32_t i = 0; i < used.count; ++i)
-    part.remove(used.places[i]);  // not given up
+  const FragmentCovers covers = covers_of(part, chain);
+  if (covers.count == 0) return outcome;
+  const Chain pieces = chosen(chain, covers.covers[0]);  // without overlap there is one
+  rte_mbuf* packet = join(part, pieces);
+  if (packet == nullptr) return outcome;
+  finish_ipv6(packet);
+  outcome.push(packet);
+  for (const uint16_t place : pieces.all())
+    part.remove(place);  // not given up
   return outcome;
 }
 

@@ -29,15 +29,18 @@ class Reassembler {
   // Held in one part, and between a datagram's first and last.
   static constexpr uint32_t kMaxPartFragments = FragmentTable::kFragments;
   static constexpr uint32_t kMaxFragments = kParts * kMaxPartFragments;
-  static constexpr uint32_t kMaxUses = 4;  // packets that one IPv4 fragment goes into
+  static constexpr uint32_t kMaxUses = kMaxCovers;  // packets that one IPv4 fragment goes into
   static constexpr uint64_t kTimeoutNs = 1'000'000'000;
 
-  // What became of a fragment. `packet`: the whole datagram in one segment, with the ECN of RFC 3168 section
-  // 5.3 and without its IPv4 header checksum, or nullptr where there is none. `given_up`: fragments that go
-  // and made no packet; this one may be among them.
+  // What became of a fragment. `packets`: whole datagrams in one segment each, with the ECN of RFC 3168
+  // section 5.3 and without their IPv4 header checksum. `given_up`: fragments that go and made no packet;
+  // this one may be among them.
   struct Outcome {
-    rte_mbuf* packet = nullptr;
     uint32_t given_up = 0;
+    uint32_t count = 0;
+    std::array<rte_mbuf*, kMaxUses> packets{};
+
+    void push(rte_mbuf* packet) { packets[count++] = packet; }
   };
 
   // Holds `max_fragments` at most, where that is less than kMaxFragments but no less than kParts. nullptr
@@ -47,14 +50,14 @@ class Reassembler {
   Reassembler(const Reassembler&) = delete;
   Reassembler& operator=(const Reassembler&) = delete;
 
-  // Takes the fragment, whose data is exactly its IPv4 packet and has passed check_ipv4. One that doesn't fit
-  // the others of its datagram harms none of these: any fragments that follow on each other from the first to
-  // a last one make a packet, the newest where there are several, and ESP's ICV or IKE judges it. They stay,
-  // for a better one to come, until they have gone into kMaxUses packets or are old.
+  // Takes the fragment, whose data is exactly its IPv4 packet and has passed check_ipv4. One that is not of
+  // the others' datagram harms none of these, whether it fits or not: any fragments that follow on each other
+  // from the first to a last one make a packet, and ESP's ICV or IKE judges it. They stay, for a better one
+  // to come, until they have gone into kMaxUses packets or are old.
   Outcome add(rte_mbuf* fragment);
   // The same for an IPv6 packet that has passed check_ipv6 and whose fragment header is right behind its IPv6
   // header. Fragments that overlap make no packet, nor do later ones of their datagram (RFC 5722); exact
-  // duplicates are ignored.
+  // duplicates are ignored. One packet at most.
   Outcome add_ipv6(rte_mbuf* fragment);
   // Gives up fragments that came kTimeoutNs ago, at latest when twice that has passed; how many. To be called
   // every so often.

@@ -38,16 +38,22 @@ class FragmentsTest : public PathTest {
   }
 
   struct Made {
-    Bytes packet;  // empty: none
+    Bytes packet;  // the first one; empty: none
     uint32_t given_up;
+    std::vector<Bytes> packets;
   };
   Made add(const Bytes& fragment) {
     const bool is_ipv6 = fragment[0] >> 4 == 6;
     const Reassembler::Outcome outcome =
         is_ipv6 ? reassembler_->add_ipv6(to_packet(fragment)) : reassembler_->add(to_packet(fragment));
-    const PacketPtr packet(outcome.packet);
-    EXPECT_TRUE(packet == nullptr || is_private_linear(packet.get()));
-    return {packet == nullptr ? Bytes{} : to_bytes(packet.get()), outcome.given_up};
+    Made made{{}, outcome.given_up, {}};
+    for (uint32_t i = 0; i < outcome.count; ++i) {
+      const PacketPtr packet(outcome.packets.at(i));
+      EXPECT_TRUE(is_private_linear(packet.get()));
+      made.packets.push_back(to_bytes(packet.get()));
+    }
+    if (!made.packets.empty()) made.packet = made.packets[0];
+    return made;
   }
   Made add(api::Family family, uint32_t id, const Piece& piece) {
     return add(family == api::Family::kIpv6 ? fragment_of_ipv6(id, piece) : fragment_of_ipv4(id, piece));

@@ -3,6 +3,7 @@
 // fragmented themselves, come through beside them.
 #include <random>
 
+#include "dataplane/path/inbound.h"
 #include "dataplane/path/reassembly.h"
 #include "tests/dataplane_path/sites_ipv6.h"
 
@@ -130,6 +131,36 @@ INSTANTIATE_TEST_SUITE_P(
                       FloodKind{"OverlapWithPeersAddressOverIpv6", Family::kIpv6, From::kPeer, true}),
     [](const auto& info) { return info.param.name; });
 
+// Each last one of a burst makes as many packets as it can; all of them are judged by their ICV.
+TEST_F(PathTest, ForgeriesOfThePeersFirstFragmentsTakeNoDatagramAlong) {
+  constexpr uint32_t kForged = Reassembler::kMaxUses - 1;
+  DualA a(Family::kIpv4);
+  a.add_sas();
+  std::vector<Bytes> inner, last_ones;
+  for (uint32_t i = 0; i < kBurst; ++i) {
+    inner.push_back(ipv4_of_size(1000, {kHostB, kHostA, 17, 0, 64, static_cast<uint16_t>(i)}));
+    const auto pieces = in_two(seal(a.inbound, i + 1, inner.back()), i);
+    last_ones.push_back(pieces[1]);
+    for (uint32_t forged = 0; forged <= kForged; ++forged) {
+      Bytes first = pieces[0];
+      if (forged != i % (kForged + 1)) first[60 + forged] ^= 1;  // behind SPI, sequence number and IV
+      a.from_outside(first);
+    }
+    a.gateway.poll();
+  }
+  for (const Bytes& last : last_ones)
+    a.from_outside(last);
+  a.gateway.poll();
+  const auto lan = a.gateway.sent(kLanPort);
+  ASSERT_EQ(lan.size(), kBurst);
+  for (uint32_t i = 0; i < kBurst; ++i)
+    EXPECT_EQ(without_ethernet(lan[i]), forwarded(inner[i]));
+  // Those that are tried after the good one are dropped for its sequence number.
+  EXPECT_EQ(a.gateway.drops(DropReason::kIcvFailed) + a.gateway.drops(DropReason::kReplay), kForged * kBurst);
+  EXPECT_GE(a.gateway.drops(DropReason::kIcvFailed), kForged * kBurst / 2);
+  EXPECT_EQ(a.gateway.all_drops(), kForged * kBurst);
+}
+
 class ReassemblerTest : public PathTest {
  protected:
   void SetUp() override {
@@ -148,6 +179,11 @@ class ReassemblerTest : public PathTest {
     return reassembler_->add(
         to_packet(ipv4(Bytes(64), {source, kPublicA, 50, 0, 64, static_cast<uint16_t>(id), flags})));
   }
+  static bool is_complete(const Reassembler::Outcome& outcome) {
+    for (uint32_t i = 0; i < outcome.count; ++i)
+      rte_pktmbuf_free(outcome.packets.at(i));
+    return outcome.count > 0;
+  }
   uint32_t held() const { return packets_before_ - rte_mempool_avail_count(packet_pool()); }
 
   std::unique_ptr<Reassembler> reassembler_;
@@ -164,8 +200,7 @@ TEST_F(ReassemblerTest, ASourceThatFloodsReachesOnlyItsPart) {
   EXPECT_LE(held(), kSources + Reassembler::kMaxPartFragments);
   EXPECT_EQ(held() + given_up, kSources + 10'000);
   for (uint32_t i = 0; i < kSources; ++i) {
-    const PacketPtr whole(add(0xc6120000 + i, 1, true).packet);
-    complete += whole != nullptr;
+    complete += is_complete(add(0xc6120000 + i, 1, true));
   }
   EXPECT_GE(complete, kSources - 60);
   EXPECT_LT(complete, kSources) << "its own part has the bound that every part has";
@@ -176,8 +211,7 @@ TEST_F(ReassemblerTest, TheOldestDatagramGoesAtTheBoundExactly) {
     add(kPublicB, 0, false);
     for (uint32_t id = 1; id <= between; ++id)
       add(kPublicB, id, false);
-    const PacketPtr whole(add(kPublicB, 0, true).packet);
-    EXPECT_EQ(whole != nullptr, between == Reassembler::kMaxPartFragments - 2) << between;
+    EXPECT_EQ(is_complete(add(kPublicB, 0, true)), between == Reassembler::kMaxPartFragments - 2) << between;
     reassembler_ = Reassembler::create(SOCKET_ID_ANY);
   }
 }
