@@ -236,6 +236,18 @@ TEST_F(FragmentsTest, CongestionOfAnyFragmentIsTheDatagrams) {
   EXPECT_EQ(reassembler_->expire(1'000'000'000) + reassembler_->expire(3'000'000'000), 3 * without);
 }
 
+TEST_F(FragmentsTest, AForgeryThatEcnRulesOutHarmsNothingInIpv4) {
+  const Bytes data = random_bytes(203);
+  const std::vector<Piece> good = pieces_of(data, 2);
+  Bytes forged = fragment_of_ipv4(7, good[0]);
+  forged[1] = 3;
+  add(Family::kIpv4, 7, good[0]);
+  add(forged);
+  const Made made = add(Family::kIpv4, 7, good[1]);
+  EXPECT_EQ(made.packets, std::vector<Bytes>(1, whole(Family::kIpv4, 7, data)));
+  EXPECT_EQ(made.given_up, 0u);
+}
+
 TEST_F(FragmentsTest, FragmentsOfOtherDatagramsAreNotTaken) {
   const std::vector<Piece> good = pieces_of(random_bytes(203), 2);
   const Bytes first = fragment_of_ipv4(7, good[0]), first6 = fragment_of_ipv6(7, good[0]);
