@@ -24,11 +24,6 @@ Bytes changed(Bytes packet, size_t at, uint32_t value) {
   put16(packet, at, value);
   return packet;
 }
-Bytes with_sum(Bytes packet) {
-  put16(packet, 10, 0);
-  put16(packet, 10, internet_checksum(packet, 0, size_t{4} * (packet[0] & 15)));
-  return packet;
-}
 Bytes to_us(uint8_t protocol, const Bytes& payload, uint16_t fragment = 0) {
   return ipv4(payload, {kPublicB, kPublicA, protocol, 0, 64, 7, fragment});
 }
@@ -238,6 +233,10 @@ void add_fragments(List& list) {
   list.add_sealed("fragments-last-first", inner(kNatt, 400), {.sequence = 2, .fragment = 0x80 | 9}, kNatt);
   list.add("fragment-alone",
            [](Script& script) { script.packet(to_us(50, Bytes(64), 0x2000)).run(1).run(1, 5).run(1, 3); });
+  list.add("fragments-that-make-several-packets-each", [](Script& script) {
+    for (const uint8_t content : {1, 2, 3, 4, 5})
+      script.packet(to_us(50, Bytes(64, content), 0x2000)).packet(to_us(50, Bytes(64, content), 8)).run(1);
+  });
   list.add("fragments-overlap", [](Script& script) {
     script.packet(to_us(50, Bytes(64), 0x2000))
         .packet(to_us(50, Bytes(64), 0x2004))
