@@ -114,9 +114,9 @@ void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundB
                                              InboundBurst& inbound) {
   const Reassembler::Outcome outcome = context.reassembler->add(fragment);
   if (outcome.given_up > 0) count_drops(context, api::DropReason::kFragmentTableFull, outcome.given_up);
-  for (uint32_t i = 0; i < outcome.count; ++i) {
-    if (i > 0 && inbound.count > 0) decapsulate_burst(context, inbound);
-    classify(context, port, outcome.packets[i], inbound, true);
+  for (rte_mbuf* packet : outcome.all()) {
+    if (packet != outcome.packets[0] && inbound.count > 0) decapsulate_burst(context, inbound);
+    classify(context, port, packet, inbound, true);
   }
 }
 

@@ -144,6 +144,16 @@ void finish_ipv4(rte_mbuf* packet) {
   header->hdr_checksum = 0;
 }
 
+// Of IPv4 packets, behind their headers.
+bool same_data(const rte_mbuf& a, const rte_mbuf& b) {
+  const auto data_of = [](const rte_mbuf& packet) {
+    const auto* start = rte_pktmbuf_mtod(&packet, const uint8_t*);
+    return std::span(start, packet.data_len)
+        .subspan(ipv4_header_bytes(*rte_pktmbuf_mtod(&packet, const rte_ipv4_hdr*)));
+  };
+  return std::ranges::equal(data_of(a), data_of(b));
+}
+
 // Without fragment header.
 void finish_ipv6(rte_mbuf* packet) {
   auto* start = rte_pktmbuf_mtod(packet, char*);
@@ -225,6 +235,10 @@ Reassembler::Outcome Reassembler::add_ipv4_to(FragmentTable& part, const Fragmen
     rte_mbuf* packet = join(part, pieces);
     if (packet == nullptr) continue;
     finish_ipv4(packet);
+    if (std::ranges::any_of(outcome.all(), [&](rte_mbuf* other) { return same_data(*packet, *other); })) {
+      rte_pktmbuf_free(packet);
+      continue;
+    }
     outcome.push(packet);
     for (const uint16_t place : pieces.all())
       ++part.at(place).uses;

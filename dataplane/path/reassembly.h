@@ -41,6 +41,7 @@ class Reassembler {
     std::array<rte_mbuf*, kMaxUses> packets{};
 
     void push(rte_mbuf* packet) { packets[count++] = packet; }
+    std::span<rte_mbuf* const> all() const { return {packets.data(), count}; }
   };
 
   // Holds `max_fragments` at most, where that is less than kMaxFragments but no less than kParts. nullptr
@@ -53,7 +54,8 @@ class Reassembler {
   // Takes the fragment, whose data is exactly its IPv4 packet and has passed check_ipv4. One that is not of
   // the others' datagram harms none of these, whether it fits or not: any fragments that follow on each other
   // from the first to a last one make a packet, and ESP's ICV or IKE judges it. They stay, for a better one
-  // to come, until they have gone into kMaxUses packets or are old.
+  // to come, until they have gone into kMaxUses packets or are old. The packets of one Outcome have different
+  // data: doubled fragments make no more of them than whole packets that are doubled.
   Outcome add(rte_mbuf* fragment);
   // The same for an IPv6 packet that has passed check_ipv6 and whose fragment header is right behind its IPv6
   // header. Fragments that overlap make no packet, nor do later ones of their datagram (RFC 5722); exact

@@ -249,7 +249,9 @@ rte_mbuf* ReceivePlayer::shaped_packet(const Bytes& frame, uint8_t how) {
   if (packet == nullptr) return nullptr;
   if (shape == Shape::kSegmented || (shape == Shape::kPadded && more == 31)) {
     rte_mbuf* rest = make(cut_at, frame.size());
-    if (rest != nullptr && shape == Shape::kPadded) rte_pktmbuf_append(rest, kMostBytes);
+    if (rest != nullptr && shape == Shape::kPadded)  // not with what an earlier packet left in the buffer
+      if (char* padding = rte_pktmbuf_append(rest, kMostBytes); padding != nullptr)
+        std::memset(padding, 0, kMostBytes);
     if (rest != nullptr && rte_pktmbuf_chain(packet, rest) != 0) rte_pktmbuf_free(rest);
   } else if (shape == Shape::kShared) {
     rte_mbuf_refcnt_update(packet, 1);
