@@ -27,10 +27,8 @@ def main():
     for number, line in enumerate(MAP.read_text().splitlines(), 1):
         for named in IN_CODE.findall(line):
             gtest, in_python = GTEST.fullmatch(named), PYTEST.fullmatch(named)
-            if gtest and named != EXPLANATION and gtest.groups() not in gtests:
-                findings += 1
-                print(f"{MAP}:{number}: no test is named {named}")
-            if in_python and (in_python[1] not in pytests or (in_python[2] or "") not in ["", *pytests[in_python[1]]]):
+            if (gtest and named != EXPLANATION and gtest.groups() not in gtests) or (
+                    in_python and (in_python[1] not in pytests or (in_python[2] or "") not in ["", *pytests[in_python[1]]])):
                 findings += 1
                 print(f"{MAP}:{number}: no test is named {named}")
     return 1 if findings else 0

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A pytest plugin for a machine that itself stands still at times, as a virtual one does whose host takes a CPU or memory away:
-what fails meanwhile says nothing about a gateway. A test that fails while a CPU ran nothing for STALL_MS runs once more, in a
-lab of its own, and the summary names it. The witness is a process that only sleeps, not a gateway, so a gateway that
-stands still by itself is no excuse."""
+what fails meanwhile says nothing about a gateway. A test that fails while a CPU let a process that only sleeps wait for
+STALL_MS runs once more, in a lab of its own, and the summary names it. That witness is no gateway: one that stands still by
+itself, or keeps a CPU busy, is no excuse."""
 
 import os
 import subprocess

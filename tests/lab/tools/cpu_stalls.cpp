@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Tells when a CPU ran nothing: on each of them a thread sleeps for 5 ms at a time, and prints a line when it
+// Tells when a CPU stood still: on each of them a thread sleeps for 5 ms at a time, and prints a line when it
 // woke much later than that: the CPU, then CLOCK_MONOTONIC in ns at the beginning and at the end of what it
 // missed. However busy the CPU is, the scheduler lets a thread that only sleeps in within some 20 ms. Until
 // SIGTERM.
