@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fixtures: labs that are always torn down, with their logs kept under build/lab-logs for a test that failed."""
 
-import contextlib
 import os
 import signal
 import sys
@@ -11,14 +10,13 @@ import pytest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
-from kit.autogroups import no_autogroups  # noqa: E402
 from kit.lab import SiteToSite, sweep  # noqa: E402
 from kit.paths import TwoWans  # noqa: E402
 from kit.shell import REPOSITORY  # noqa: E402
 
 LOGS = REPOSITORY / "build/lab-logs"
 
-pytest_plugins = ["kit.standstill"]
+pytest_plugins = ["kit.autogroups", "kit.standstill"]
 
 
 def pytest_configure(config):
@@ -26,10 +24,6 @@ def pytest_configure(config):
         raise pytest.UsageError("the lab needs root: it makes network namespaces")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every lab is torn down
     config.addinivalue_line("markers", "timed: measures time or rates, and has the machine for itself")
-    if not hasattr(config, "workerinput"):  # not one of xdist's processes
-        machine = contextlib.ExitStack()
-        machine.enter_context(no_autogroups())
-        config.add_cleanup(machine.close)
     sweep()
 
 

@@ -13,24 +13,22 @@ import feed
 import lab as lab_module
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+PLUGIN = ROOT / "build/vici-bridge/plugin/libstrongswan-kernel-sallyport.so"
+sys.path.append(str(ROOT / "tests/lab"))  # behind this folder, which has files of the same names
+
+pytest_plugins = ["kit.autogroups", "kit.standstill"]
 
 
-def plugin_path():
-    name = "vici-bridge/plugin/libstrongswan-kernel-sallyport.so"
-    return pathlib.Path(os.environ.get("SALLYPORT_PLUGIN", ROOT / "build" / name))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def exit_on_terminate():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that fixtures are finalized
+def pytest_configure():
+    if os.geteuid() != 0:
+        raise pytest.UsageError("these tests need root: they make network namespaces")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every lab is taken down
 
 
 @pytest.fixture
 def lab():
-    if os.geteuid() != 0:
-        pytest.skip("needs root for network namespaces")
     with tempfile.TemporaryDirectory(prefix="sppl") as directory:
-        the_lab = lab_module.Lab(directory, plugin_path())
+        the_lab = lab_module.Lab(directory, PLUGIN)
         try:
             the_lab.up()
             the_lab.a.start()

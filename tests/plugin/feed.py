@@ -149,6 +149,7 @@ class Reader:
 
     def __init__(self, path, workers=2, slots=1024, live=(), greet=True, ack=True, heartbeat=True, refuse=False):
         self.ack, self.heartbeat, self.refuse = ack, heartbeat, refuse
+        self.pause_s = 0.0  # without a heartbeat, from each inbound SA on
         self.messages, self.closed, self.broken = [], False, None
         self.changed = threading.Condition()
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -180,7 +181,7 @@ class Reader:
                     self.send(HEARTBEAT)
                 except OSError:
                     return
-            time.sleep(0.02)
+            time.sleep(0.01)
 
     def _read(self):
         while True:
@@ -213,9 +214,13 @@ class Reader:
                 self.sas[(message.spi, bool(message.inbound))] = message
             elif head.type == SA_DEL:
                 self.sas.pop((message.spi, bool(message.inbound)), None)
+            if head.type == SA_ADD and self.ack:  # before anybody is told, so that what a test then sends comes later
+                self.send(SA_ACK, SaAck(spi=message.spi, slot=message.slot, inbound=message.inbound, refused=self.refuse))
             self.changed.notify_all()
-        if head.type == SA_ADD and self.ack:
-            self.send(SA_ACK, SaAck(spi=message.spi, slot=message.slot, inbound=message.inbound, refused=self.refuse))
+        if head.type == SA_ADD and message.inbound and self.pause_s:
+            self.heartbeat = False
+            time.sleep(self.pause_s)
+            self.heartbeat = True
 
     def wait(self, condition, timeout=5.0):
         """Waits until condition(self) is true and returns its value."""

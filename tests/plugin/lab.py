@@ -3,9 +3,11 @@
 
 import os
 import pathlib
+import re
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -104,9 +106,14 @@ class Charon:
     def start(self, extra=""):
         self.launch(extra)
         end = time.monotonic() + 10
-        while not ((self.dir / "vici.sock").exists() and self.feed.exists()):
+        while not self.answers():
             assert time.monotonic() < end and self.process.poll() is None, "charon did not start:\n" + self.log()
             time.sleep(0.02)
+
+    def answers(self):
+        """Whether it listens on both sockets: the feed is there before VICI is."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.dir / "vici.sock")) == 0
 
     def load(self, **options):
         settings = dict(name="tunnel", version=2, local=self.local, remote=self.remote, encap="no", mobike="no", dpd="0s",
@@ -123,15 +130,26 @@ class Charon:
         assert not check or result.returncode == 0, result.stdout + result.stderr + self.log()[-3000:]
         return result.stdout + result.stderr
 
+    def rekey(self):
+        """Rekeys the tunnel's CHILD_SA, once there is just one: one in an exchange is left alone by charon, in silence."""
+        end = time.monotonic() + 5
+        while (states := re.findall(r"reqid \d+, (\w+), TUNNEL", self.swanctl("--list-sas"))).count("INSTALLED") != 1 or \
+                {"INSTALLING", "UPDATING", "REKEYING"} & set(states):
+            assert time.monotonic() < end, f"{self.name} has no CHILD_SA to rekey: {states}"
+            time.sleep(0.02)
+        return self.swanctl("--rekey", "--child", "tunnel")
+
     def log(self):
         path = self.dir / "charon.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def wait_log(self, text, timeout=5.0):
+    def wait_log(self, *texts, timeout=5.0, after=0):
+        """Which of the texts is in the log, behind as many characters."""
         end = time.monotonic() + timeout
-        while text not in self.log():
-            assert time.monotonic() < end, f"'{text}' never came in {self.name}'s log:\n" + self.log()[-3000:]
+        while not (found := next((text for text in texts if text in self.log()[after:]), None)):
+            assert time.monotonic() < end, f"{texts} never came in {self.name}'s log:\n" + self.log()[-3000:]
             time.sleep(0.02)
+        return found
 
     def stop(self, number=signal.SIGTERM):
         if self.process and self.process.poll() is None:

@@ -113,9 +113,9 @@ def states(reader, kind):
 
 def test_states_come_in_order(lab, connect):
     a, b = establish(lab, connect)
-    b.wait(lambda r: "up" in states(r, feed.CHILD_STATE))
+    for reader in (a, b):
+        reader.wait(lambda r: "up" in states(r, feed.CHILD_STATE) and "up" in states(r, feed.IKE_STATE))
     assert states(a, feed.CHILD_STATE) == ["INSTALLING", "INSTALLED", "up"]
-    print(states(a, feed.IKE_STATE), states(b, feed.IKE_STATE))
     assert states(a, feed.IKE_STATE)[-2:] == ["ESTABLISHED", "up"]
     assert "(unnamed)" not in {m.ike_name.decode() for m in b.of(feed.IKE_STATE)}
     event = a.of(feed.IKE_STATE)[-1]
@@ -172,7 +172,7 @@ def test_a_strangers_identities_are_told(lab, connect):
 def test_retransmits_are_counted(lab, connect):
     a, b = establish(lab, connect)
     lab.b.stop(9)
-    lab.a.swanctl("--rekey", "--child", "tunnel", check=False)
+    lab.a.rekey()
     a.wait(lambda r: any(m.alert == RETRANSMIT_SEND and m.count == 3 for m in r.of(feed.ALERT)), timeout=12)
     sent = [m for m in a.of(feed.ALERT) if m.alert == RETRANSMIT_SEND]
     # An exchange that was under way when the peer died may have begun to count before this one.
@@ -184,7 +184,7 @@ def test_retransmits_are_counted(lab, connect):
 def test_a_late_answer_is_told(lab, connect):
     a, b = establish(lab, connect)
     lab_module.run("ip", "-n", lab.b.namespace, "link", "set", "wan", "down")
-    lab.a.swanctl("--rekey", "--child", "tunnel", check=False)
+    lab.a.rekey()
     a.wait(lambda r: any(m.alert == RETRANSMIT_SEND for m in r.of(feed.ALERT)), timeout=12)
     assert not [m for m in a.of(feed.ALERT) if m.alert == RETRANSMIT_CLEARED]
     lab_module.run("ip", "-n", lab.b.namespace, "link", "set", "wan", "up")
@@ -196,7 +196,7 @@ def test_a_late_answer_is_told(lab, connect):
 
 def test_no_key_in_the_log(lab, connect):
     a, b = establish(lab, connect)
-    lab.a.swanctl("--rekey", "--child", "tunnel")
+    lab.a.rekey()
     a.wait(lambda r: len(r.adds(False)) == 2)
     b.wait(lambda r: len(r.adds(False)) == 2)
     connect(lab.a)

@@ -90,7 +90,7 @@ def test_ikev1_sas_are_paired(lab, connect):
         (inbound,), (outbound,) = reader.adds(True), reader.adds(False)
         assert outbound.slot == inbound.slot and outbound.child_id == inbound.child_id != 0
     assert a.adds(False)[0].keys() == b.adds(True)[0].keys()
-    lab.a.swanctl("--rekey", "--child", "tunnel")
+    lab.a.rekey()
     for reader in (a, b):
         reader.wait(lambda r: len(r.adds(True)) == 2 and len(r.adds(False)) == 2)
         assert reader.adds(False)[1].slot == reader.adds(True)[1].slot

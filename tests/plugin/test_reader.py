@@ -29,7 +29,7 @@ def test_hello_and_empty_snapshot(lab, connect):
 
 def test_snapshot_is_complete_and_the_newest_reader_wins(lab, connect):
     a, _ = establish(lab, connect)
-    lab.a.swanctl("--rekey", "--child", "tunnel")
+    lab.a.rekey()
     a.wait(lambda r: len(r.of(feed.SA_DEL)) == 2)
     again = connect(lab.a)
     a.wait(lambda r: r.closed)

@@ -50,10 +50,10 @@ def test_live_slots_of_the_dataplane_are_never_taken(lab, connect):
     initiate(lab)
     (sa,) = b.adds(True)
     assert sa.slot == 3
-    lab.a.swanctl("--rekey", "--child", "tunnel")
+    lab.a.rekey()
     lab.b.wait_log("no SPI: the dataplane has no free slot")
     b.socket.send(feed.spis_message(feed.SLOT_FREE, orphans[1:2]))
-    lab.a.swanctl("--rekey", "--child", "tunnel")
+    lab.a.rekey()
     b.wait(lambda r: len(r.adds(True)) == 2)
     assert b.adds(True)[1].slot == 1 and b.adds(True)[1].spi != orphans[1]
 

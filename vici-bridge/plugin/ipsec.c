@@ -82,11 +82,11 @@ static void delete_entry(core_t* core, sa_entry_t* entry) {
 }
 
 // Waits for the dataplane's word on an inbound SA that was just posted. An SPI that the dataplane doesn't
-// know must not be answered to the peer. So silence counts as consent only while the reader's heartbeats go
-// on: then it is slow, not stopped, and will install the SA in order. From a stopped reader the peer gets a
-// failure, and the old SA carries on. With the mutex held, which the wait gives up.
+// know must not be answered to the peer. So silence counts as consent only with a heartbeat since: then the
+// reader is slow, not stopped, and will install the SA in order. From a reader that isn't there any more the
+// peer gets a failure, and the old SA carries on. With the mutex held, which the wait gives up.
 static status_t await_answer(core_t* core, uint32_t spi) {
-  uint64_t heartbeats = core->heartbeats, end_ms = core_now_ms() + ACK_WAIT_MS;
+  uint64_t heartbeats = core->heartbeats, patient_until_ms = core_now_ms() + ACK_WAIT_MS;
   while (true) {
     sa_entry_t* entry = sa_table_find(core->sas, spi, 0, true);
     if (!entry || entry->refused || core->phase == OUTPUT_NOTHING) {
@@ -95,10 +95,14 @@ static status_t await_answer(core_t* core, uint32_t spi) {
     if (entry->message->installed) {
       return SUCCESS;
     }
-    uint64_t now_ms = core_now_ms();
-    if (now_ms >= end_ms) {
-      return core->heartbeats != heartbeats ? SUCCESS : FAILED;
+    uint64_t now_ms = core_now_ms(), gone_ms = core->last_heartbeat_ms + SP_FEED_SILENCE_MS + 1;
+    if (now_ms >= gone_ms) {
+      return FAILED;
     }
+    if (now_ms >= patient_until_ms && core->heartbeats != heartbeats) {
+      return SUCCESS;
+    }
+    uint64_t end_ms = now_ms < patient_until_ms ? min(patient_until_ms, gone_ms) : gone_ms;
     core->answered->timed_wait(core->answered, core->mutex, (u_int)(end_ms - now_ms));
   }
 }

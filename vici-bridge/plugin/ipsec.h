@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // charon's kernel_ipsec_t, served by the core: every call is answered from memory; only adding an inbound
-// SA waits, at most 50 ms, for the dataplane.
+// SA waits for the dataplane: 50 ms, or for a silent reader until it counts as gone (SP_FEED_SILENCE_MS).
 #ifndef SALLYPORT_IPSEC_H
 #define SALLYPORT_IPSEC_H
 
