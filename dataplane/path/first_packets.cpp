@@ -22,6 +22,7 @@ bool FirstPackets::hold(PathContext& context, InboundSa& sa, const DecapPacket& 
     }
     sa.opening = SaOpening::kHeld;
     token_ = token;
+    turns_ = 0;
   }
   if (count_ == kCapacity) {
     release(context);
@@ -38,10 +39,17 @@ bool FirstPackets::settled(const PathContext& context) const {
   return context.now_ns >= deadline_ns_ || rte_rcu_qsbr_check(context.world->qsbr(), token_, false) == 1;
 }
 
+void FirstPackets::end_turn(PathContext& context, bool drained) {
+  ++turns_;
+  if (drained || turns_ * kBurst >= context.rings->handover_packets() || context.now_ns >= deadline_ns_)
+    release(context);
+}
+
 // The SAs may have gone since: they are looked up again.
 void FirstPackets::release(PathContext& context) {
   const uint32_t count = count_;
   count_ = 0;
+  turns_ = 0;
   InboundBurst burst;
   for (uint32_t i = 0; i < count; ++i) {
     find_slot(context, packets_[i].packet, packets_[i].esp_offset, burst);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Keeps a flow's order over a rekey. A NIC spreads ESP over its queues by SPI, so the first packets of a new
 // SA may reach its home worker while the last ones of the SA before it still wait in another worker's queue.
-// They are held until every worker has taken what had come by then. Home worker only.
+// They are held until every worker has taken what had come by then, but not for long: what comes meanwhile is
+// not waited for. Home worker only.
 #pragma once
 
 #include <array>
@@ -26,10 +27,12 @@ class FirstPackets {
   // they handed over may still lie in the rings.
   bool settled(const PathContext& context) const;
 
-  // Opens the SAs and sends the packets on. To be called when the rings were empty after `settled`.
-  void release(PathContext& context);
+  // To be called after a turn of the rings that began `settled`; `drained`: they were empty at its end. Opens
+  // the SAs and sends the packets on once all is taken that was in the rings at first.
+  void end_turn(PathContext& context, bool drained);
 
  private:
+  void release(PathContext& context);
   static void open(PathContext& context, InboundBurst& burst);
 
   static constexpr uint32_t kCapacity = 512;  // where it is full they all go on at once
@@ -38,6 +41,7 @@ class FirstPackets {
   uint32_t count_ = 0;
   uint64_t token_ = 0;  // of QSBR
   uint64_t deadline_ns_ = 0;
+  uint32_t turns_ = 0;  // since settled
   std::array<DecapPacket, kCapacity> packets_;
 };
 

@@ -24,9 +24,11 @@ uint64_t udp_peer(const uint8_t* outer, uint16_t esp_offset) {
 
 }  // namespace
 
+// Only new packets tell where the peer is, and which are can't be known with the window off (RFC 7296 section
+// 2.23).
 void follow_peer(PathContext& context, const DecapPacket& packet, const CryptoJob& job) {
   InboundSa& sa = *packet.sa;
-  if (packet.sequence < sa.window.right_edge()) return;
+  if (packet.sequence < sa.window.right_edge() || sa.window.packets() == 0) return;
   const uint8_t* outer = job.text - sa.shape.iv_bytes - kEspHeaderBytes - packet.esp_offset;
   const uint64_t source = udp_peer(outer, packet.esp_offset);
   if (source != 0) report_peer(context, sa, source, outer, packet.esp_offset);

@@ -65,11 +65,13 @@ void punt_frame(PathContext& context, const Port& port, rte_mbuf* packet, PuntCl
   drop(context, packet, api::DropReason::kUnknownSpi);
 }
 
-// To the home worker of the slot; dropped where no SA is there.
+// To the home worker of the slot; dropped where no SA is there. So it is at home, where find_home saw none:
+// by now there may be one, but nobody takes what a worker hands over to itself.
 [[gnu::noinline]] void leave_home(PathContext& context, rte_mbuf* packet, uint16_t esp_offset_bytes,
                                   uint32_t port_id) {
   const uint32_t slot = spi_at(packet, esp_offset_bytes) & api::kSlotMask;
-  if (context.world->inbound_sas.at(slot) == nullptr) {
+  const uint32_t home = context.world->home_worker(slot);
+  if (home == context.index || context.world->inbound_sas.at(slot) == nullptr) {
     drop_unknown(context, packet, esp_offset_bytes);
     return;
   }
@@ -78,7 +80,7 @@ void punt_frame(PathContext& context, const Port& port, rte_mbuf* packet, PuntCl
   meta.esp_offset_bytes = esp_offset_bytes;
   meta.slot = slot;
   meta.port_id = port_id;
-  hand_over(context, context.world->home_worker(slot), packet);
+  hand_over(context, home, packet);
 }
 
 // Step 4, first half: to the home worker of the slot that the SPI names. Only that worker may look at the SA

@@ -99,9 +99,10 @@ std::optional<QuotedEsp> read_packet_too_big(std::span<const uint8_t> packet) {
       transport_sum(header, IPPROTO_ICMPV6, icmp) != 0xffff) {
     return std::nullopt;
   }
-  const uint32_t mtu_bytes =
-      std::clamp<uint32_t>(read_be32(icmp.subspan(kIcmpv6MtuOffset)), kIpv6MinMtuBytes, UINT16_MAX);
-  return read_quoted_ipv6(icmp.subspan(kIcmpHeaderBytes), static_cast<uint16_t>(mtu_bytes));
+  const uint32_t mtu_bytes = read_be32(icmp.subspan(kIcmpv6MtuOffset));
+  if (mtu_bytes < kIpv6MinMtuBytes) return std::nullopt;  // RFC 8201 section 4
+  return read_quoted_ipv6(icmp.subspan(kIcmpHeaderBytes),
+                          static_cast<uint16_t>(std::min<uint32_t>(mtu_bytes, UINT16_MAX)));
 }
 
 }  // namespace sallyport::dataplane

@@ -55,6 +55,7 @@ class Rings {
   int wake_fd() const { return wake_fd_; }
   void take_wake();
   uint32_t workers() const { return workers_; }
+  uint32_t handover_packets() const { return rte_ring_get_size(handover_[0]); }
 
  private:
   Rings(uint32_t workers, int wake_fd) : workers_(workers), wake_fd_(wake_fd) {}

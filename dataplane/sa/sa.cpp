@@ -12,8 +12,12 @@ uint64_t peek(const api::Counter& counter) {
   return counter.load(std::memory_order_relaxed);
 }
 
+// Once in each period of 8.6 s: charon needs no longer to try again by itself what a peer refuses.
 template <typename Sa>
-void tell(Sa& sa, SaNotice notice) {
+void tell(Sa& sa, SaNotice notice, uint64_t now_ns) {
+  const auto period = static_cast<uint8_t>(now_ns >> 33);
+  if (sa.told_at != period) sa.told = 0;
+  sa.told_at = period;
   if ((sa.told & notice) != 0) return;
   sa.told |= notice;
   sa.due |= notice;
@@ -25,14 +29,14 @@ api::DropReason count(Sa& sa, uint32_t inner_bytes, uint64_t now_ns) {
   const SaLimits& limits = sa.limits;
   const uint64_t packets = peek(sa.row->packets), bytes = peek(sa.row->bytes);
   if (packets >= limits.hard_packets || bytes >= limits.hard_bytes) [[unlikely]] {
-    tell(sa, packets >= limits.hard_packets ? kHardPackets : kHardBytes);
+    tell(sa, packets >= limits.hard_packets ? kHardPackets : kHardBytes, now_ns);
     return api::DropReason::kHardLifetime;
   }
   count_packets(*sa.row, 1, inner_bytes, now_ns);
   if (packets + 1 >= limits.soft_packets) [[unlikely]]
-    tell(sa, kSoftPackets);
+    tell(sa, kSoftPackets, now_ns);
   if (bytes + inner_bytes >= limits.soft_bytes) [[unlikely]]
-    tell(sa, kSoftBytes);
+    tell(sa, kSoftBytes, now_ns);
   return kKeep;
 }
 
@@ -51,7 +55,7 @@ uint32_t count_unchecked(const OutboundSa& sa) {
 Sequence assign_checked_sequence(OutboundSa& sa, uint32_t inner_bytes, uint64_t now_ns) {
   const uint64_t number = sa.next_sequence;
   if (number > sa.last_sequence) [[unlikely]] {
-    tell(sa, kHardSequence);
+    tell(sa, kHardSequence, now_ns);
     return {0, api::DropReason::kSequenceExhausted};
   }
   if (const api::DropReason drop = count(sa, inner_bytes, now_ns); drop != kKeep) [[unlikely]]
@@ -62,7 +66,7 @@ Sequence assign_checked_sequence(OutboundSa& sa, uint32_t inner_bytes, uint64_t 
     sa.reserved_end = number + api::kSequenceReservation;
     sa.row->reserved_sequence.store(sa.reserved_end, std::memory_order_release);
   }
-  if (number >= sa.soft_sequence) tell(sa, kSoftSequence);
+  if (number >= sa.soft_sequence) tell(sa, kSoftSequence, now_ns);
   sa.next_sequence = number + 1;
   sa.unchecked = count_unchecked(sa);
   return {number, kKeep};

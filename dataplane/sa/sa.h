@@ -23,8 +23,9 @@ namespace sallyport::dataplane {
 
 class SelectorSet;
 
-// What the home worker has to tell sallyportd about an SA; each bit is set once in the SA's life. The worker
-// reads and clears `due` after a burst and has api::SaExpired sent.
+// What the home worker has to tell sallyportd about an SA, again from time to time while there are packets,
+// as sallyportd may have been away. The worker reads and clears `due` after a burst and has api::SaExpired
+// sent.
 enum SaNotice : uint8_t {
   kSoftBytes = 1,
   kSoftPackets = 2,
@@ -67,10 +68,10 @@ struct alignas(64) InboundSa {
   uint64_t remote_reported = 0;
   uint64_t reported_ns = 0;  // when; writer: home worker
   uint32_t slot;
-  uint8_t told = 0;  // SaNotice bits that were due once; writer: home worker
+  uint8_t told = 0;  // SaNotice bits that were due in `told_at`; writer: home worker
   std::atomic<api::Family> outer_family{api::Family::kIpv4};  // writer: manager (UpdateSa)
   bool ipv4_only = false;  // without `selectors` all IPv4 matches, and no IPv6
-  uint8_t reserved = 0;
+  uint8_t told_at = 0;     // a period of time; writer: home worker
 
   alignas(64) CipherKey key;
 };
@@ -97,7 +98,8 @@ struct alignas(64) OutboundSa {
   bool esn;
   bool limited;            // by packets or bytes: `limits` are to be looked at
   uint8_t due = 0;         // SaNotice bits to tell; writer: home worker
-  uint8_t told = 0;        // SaNotice bits that were due once; writer: home worker
+  uint8_t told = 0;        // SaNotice bits that were due in `told_at`; writer: home worker
+  uint8_t told_at = 0;     // a period of time; writer: home worker
   bool ipv4_only = false;  // without `selectors` all IPv4 matches, and no IPv6
 
   // Line 1.

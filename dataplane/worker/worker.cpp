@@ -222,8 +222,8 @@ inline uint32_t Worker::poll(uint64_t now_ns, uint64_t start_tsc) {
   const bool settled = context.first_packets.settled(context);
   bool drained;
   uint32_t taken = poll_handover(context, drained);
-  if (settled && drained) [[unlikely]]
-    context.first_packets.release(context);
+  if (settled) [[unlikely]]
+    context.first_packets.end_turn(context, drained);
   taken += poll_injections(context);
   taken += poll_ports(context);
   forward_ipv6(context);

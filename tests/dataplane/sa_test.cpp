@@ -120,6 +120,25 @@ TEST_F(SaTest, PacketLifetimes) {
   EXPECT_EQ(outbound_->next_sequence, 6u) << "no number is spent on a dropped packet";
 }
 
+// sallyportd may have been away when it was told.
+TEST_F(SaTest, TellsAgainWhilePacketsCome) {
+  constexpr uint64_t kSecondNs = 1'000'000'000;
+  auto message = outbound_message(OracleSa{});
+  message.lifetimes = {0, 0, 1, 100};
+  make_outbound(message);
+  uint32_t soft = 0, hard = 0;
+  for (uint32_t second = 0; second < 200; ++second) {
+    assign_sequence(*outbound_, 100, kNow + second * kSecondNs);
+    const uint8_t due = std::exchange(outbound_->due, 0);
+    soft += due == kSoftPackets;
+    hard += due == kHardPackets;
+  }
+  EXPECT_GE(soft, 100u / 9);
+  EXPECT_LE(soft, 100u / 8 + 1);
+  EXPECT_GE(hard, 100u / 9);
+  EXPECT_LE(hard, 100u / 8 + 1);
+}
+
 TEST_F(SaTest, ByteLifetimesInbound) {
   auto message = inbound_message(OracleSa{});
   message.lifetimes = {250, 400, 0, 0};

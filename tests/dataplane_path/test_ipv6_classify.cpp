@@ -116,7 +116,8 @@ TEST(PathMtuIpv6, BelievesOnlyWhatIsWholeAndAboutEsp) {
   EXPECT_EQ(plain->local.bytes, kPublicA6);
   EXPECT_EQ(plain->remote.bytes, kPublicB6);
   EXPECT_EQ(plain->remote_port, 0);
-  EXPECT_EQ(read_packet_too_big(icmp6(2, 0, about(700, quoted), from_router))->mtu_bytes, 1280);
+  EXPECT_FALSE(read_packet_too_big(icmp6(2, 0, about(1279, quoted), from_router)));
+  EXPECT_TRUE(read_packet_too_big(icmp6(2, 0, about(1280, quoted), from_router)));
   EXPECT_EQ(read_packet_too_big(icmp6(2, 0, about(1u << 31, quoted), from_router))->mtu_bytes, 65535);
   sa.encap = true;
   sa.destination_port = 61000;

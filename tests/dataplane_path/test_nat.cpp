@@ -112,6 +112,21 @@ TEST_F(NatTest, SwallowsKeepalives) {
   EXPECT_FALSE(a.gateway.rings->pop_event(0, event)) << "a keepalive proves nothing about the peer";
 }
 
+// RFC 7296 section 2.23: without replay protection anybody could send a packet again, from elsewhere.
+TEST_F(NatTest, FollowsNobodyWithTheReplayWindowOff) {
+  for (const uint32_t replay_window : {0u, 64u}) {
+    SiteA a({.encap = true});
+    a.gateway.add_inbound(a.inbound, kTunnel, nullptr, {}, replay_window);
+    OracleSa moved = a.inbound;
+    moved.source_port = 61000;
+    a.from_outside(seal(moved, 1, ipv4_of_size(100, {kHostB, kHostA})));
+    a.gateway.poll();
+    EXPECT_EQ(a.gateway.sent(kLanPort).size(), 1u);
+    WorkerEvent event;
+    EXPECT_EQ(a.gateway.rings->pop_event(0, event), replay_window != 0);
+  }
+}
+
 // Two clients behind one NAT, with the same inner addresses, each in a VRF of its own.
 class OneNatTest : public NatTest {
  protected:

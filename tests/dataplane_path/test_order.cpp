@@ -132,6 +132,48 @@ TEST_F(RekeyTest, ASilentWorkerHoldsANewSaForFiftyMilliseconds) {
   EXPECT_EQ(arrived(), (std::vector<uint32_t>{1}));
 }
 
+constexpr uint32_t kRingPackets = 2048, kTurnPackets = 64;
+
+// Worker 0 always has more for worker 1 than that takes in a turn. What was there before it is all it waits
+// for.
+TEST_F(RekeyTest, ABusyRingDelaysANewSaByWhatItHolds) {
+  constexpr uint32_t kFresh = 1'000'000;
+  from_outside(fresh_, 1, kFresh, 1);
+  const auto turns_until_open = [&](uint64_t start_ns) {
+    uint64_t sequence = 1;
+    for (uint32_t turn = 0; turn < 100; ++turn) {
+      for (uint32_t i = 0; i < kTurnPackets; ++i)
+        from_outside(old_, ++sequence, turn, 0);
+      for (uint32_t worker : {0u, 1u}) {
+        b_.gateway.worker(worker).poll_at(start_ns);
+        rte_rcu_qsbr_quiescent(b_.gateway.world.qsbr(), worker);
+      }
+      const auto numbers = arrived();
+      if (std::find(numbers.begin(), numbers.end(), kFresh) != numbers.end()) return turn;
+    }
+    return 100u;
+  };
+  const uint32_t turns = turns_until_open(1);
+  EXPECT_GE(turns, kRingPackets / kTurnPackets);
+  EXPECT_LE(turns, kRingPackets / kTurnPackets + 1);
+}
+
+TEST_F(RekeyTest, ABusyRingHoldsANewSaNoLongerThanASilentWorker) {
+  uint64_t now_ns = 1'000'000'000;
+  from_outside(fresh_, 1, 1, 1);
+  b_.gateway.worker(1).poll_at(now_ns);
+  for (const uint64_t after_ns : {1'000'000u, 49'000'000u, 50'000'000u}) {
+    const auto before = arrived();
+    EXPECT_EQ(std::find(before.begin(), before.end(), 1), before.end());
+    for (uint32_t i = 0; i < kTurnPackets; ++i)
+      from_outside(old_, after_ns + i, 0, 0);
+    b_.gateway.worker(0).poll_at(now_ns + after_ns);
+    b_.gateway.worker(1).poll_at(now_ns + after_ns);
+  }
+  const auto numbers = arrived();
+  EXPECT_NE(std::find(numbers.begin(), numbers.end(), 1), numbers.end());
+}
+
 TEST_F(RekeyTest, MoreThanCanBeHeldIsForwardedInOrder) {
   std::vector<uint32_t> expected(600);
   std::iota(expected.begin(), expected.end(), 0);
