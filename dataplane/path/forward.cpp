@@ -16,6 +16,7 @@
 #include "dataplane/path/policy_member.h"
 #include "dataplane/path/probe_packets.h"
 #include "dataplane/path/transmit.h"
+#include "dataplane/path/validate.h"
 
 namespace sallyport::dataplane {
 
@@ -32,6 +33,7 @@ rte_ipv4_hdr& header_of(rte_mbuf* packet) {
 struct Ways {
   uint32_t count = 0;
   bool one_vrf = true;
+  uint32_t highest_destination = 0;
   std::array<uint32_t, kBurst + 1> starts;  // the first packet of each; one more: the burst's end
   std::array<uint32_t, kBurst> destinations, groups;
   std::array<Member, kBurst> members;  // kind 0: several, or none
@@ -47,7 +49,9 @@ void find_ways(std::span<const RoutedPacket> packets, Ways& ways) {
     last_way = packet.way;
     differing |= last_way ^ first_way;
     ways.starts[count] = static_cast<uint32_t>(&packet - packets.data());
-    ways.destinations[count++] = rte_be_to_cpu_32(packet.destination_be());
+    const uint32_t destination = rte_be_to_cpu_32(packet.destination_be());
+    ways.highest_destination = std::max(ways.highest_destination, destination);
+    ways.destinations[count++] = destination;
   }
   ways.starts[count] = static_cast<uint32_t>(packets.size());
   ways.count = count;
@@ -60,6 +64,14 @@ void lookup_routes_in(PathContext& context, uint8_t vrf_id, Ways& ways, uint32_t
     vrf->fib4->lookup_burst(&ways.destinations[from], &ways.groups[from], to - from);
   } else {
     std::fill(&ways.groups[from], &ways.groups[to], kNoGroup);
+  }
+}
+
+// Whatever a short prefix says: a multicast or broadcast packet is not for the one host that a route leads to
+// (RFC 1812 section 5.3.5.1, RFC 5771 section 4).
+[[gnu::cold, gnu::noinline]] void forget_group_addresses(Ways& ways) {
+  for (uint32_t way = 0; way < ways.count; ++way) {
+    if (is_group_address(rte_cpu_to_be_32(ways.destinations[way]))) ways.groups[way] = kNoGroup;
   }
 }
 
@@ -348,6 +360,8 @@ void forward_burst(PathContext& context, std::span<const RoutedPacket> packets) 
   Egress egress(context);
   find_ways(packets, ways);
   lookup_routes(context, packets, ways);
+  if (ways.highest_destination >= kFirstGroupAddress) [[unlikely]]
+    forget_group_addresses(ways);
   select_members(context, ways);
   for (uint32_t way = 0; way < ways.count; ++way) {
     const auto its_packets = packets.subspan(ways.starts[way], ways.starts[way + 1] - ways.starts[way]);

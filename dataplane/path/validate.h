@@ -101,6 +101,8 @@ inline api::DropReason fit_ipv4(rte_mbuf* packet) {
   return kKeep;
 }
 
+inline constexpr uint32_t kFirstGroupAddress = 0xe0000000;
+
 // To more than one host: multicast (RFC 1112) or the limited broadcast.
 inline bool is_group_address(uint32_t address_be) {
   static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN);

@@ -191,6 +191,25 @@ TEST_F(TunnelTest, DropsWhatIsNotRightFromOutside) {
   }
 }
 
+TEST_F(TunnelTest, NoRouteLeadsToMoreThanOneHost) {
+  SiteB b;
+  b.add_sas();
+  b.gateway.add_route(kVrf, 0, 0, kGroupHost);
+  b.gateway.add_route(kVrf, 0x80000000, 1, kGroupHost);
+  uint64_t sequence = 0;
+  for (const uint32_t destination :
+       {0xdfffffffu, 0xe0000000u, 0xe0000005u, 0xefffffffu, 0xf0000000u, 0xffffffffu})
+    b.from_outside(seal(b.inbound, ++sequence, ipv4_of_size(100, {kHostA, destination})));
+  b.gateway.poll();
+  std::vector<uint32_t> sent;
+  for (const Bytes& frame : b.gateway.sent(kLanPort))
+    sent.push_back(get32(without_ethernet(frame), 16));
+  EXPECT_EQ(sent, (std::vector<uint32_t>{0xdfffffff, 0xf0000000}));
+  EXPECT_EQ(b.gateway.drops(api::DropReason::kNoRoute), 4u);
+  EXPECT_EQ(b.gateway.all_drops(), 4u);
+  EXPECT_TRUE(b.gateway.sent(kPublicPort).empty()) << "no ICMP error about them";
+}
+
 TEST_F(TunnelTest, DropsAReplayInTheSameBurstAndLater) {
   SiteA a;
   a.add_sas();
