@@ -11,6 +11,7 @@ from scapy.layers.ipsec import ESP
 from kit import oracle
 from kit.capture import Capture, read_packets
 from kit.lab import SiteToSite
+from kit.shell import wait_for
 
 PROPOSALS = [("aes256gcm16-esn", 36, True), ("aes192gcm16-esn", 28, True), ("aes128gcm16", 20, False)]
 
@@ -77,11 +78,17 @@ def test_we_decrypt_scapys(captured):
         oracle.send_frame(lab.wan, "branch", altered)
         oracle.send_frame(lab.wan, "branch", frame)
         oracle.send_frame(lab.wan, "branch", frame)
+        wait_for("both drops", lambda: all(lab.branch.drops().get(reason, 0) > before.get(reason, 0)
+                                           for reason in ("icv_failed", "replay")), 5)
     payloads = [bytes(Ether(data)[UDP].payload)[:17] for _, data in read_packets(arrived)]
     assert payloads == [b"from another hand"]
     grown = {reason: count - before.get(reason, 0) for reason, count in lab.branch.drops().items()}
     assert grown.get("icv_failed") == 1 and grown.get("replay") == 1, grown
-    records = [event["text"] for event in lab.branch.show("events") if event["kind"] == "audit"]
+
+    def audited():
+        return [event["text"] for event in lab.branch.show("events") if event["kind"] == "audit"]
+    wait_for("both records", lambda: len(audited()) >= 2, 5)
+    records = audited()
     packet = f"SPI {outer[ESP].spi:08x}, sequence number {outer[ESP].seq + 20}, from 192.0.2.1 to 192.0.2.17"
     assert records == [f"integrity check failed: {packet}", f"replayed: {packet}"]
 

@@ -36,7 +36,7 @@ def test_rekeys_under_traffic_lose_nothing(lab):
         with Traffic(lab.host_hq, lab.host_branch) as traffic:
             seen = spis(lab.hq)
             for gateway, child in ((lab.hq, TUNNEL), (lab.branch, "prod-hq-a-1")) * 4:
-                gateway.swanctl("--rekey", "--child", child)
+                gateway.rekey(child)
                 time.sleep(1.5)  # each end waits up to a second for the other
                 seen |= spis(lab.hq)
         if not traffic.cable_drops():
@@ -68,8 +68,8 @@ def test_a_reauthenticated_ike_sa_keeps_its_children(lab):
 @pytest.fixture
 def short_lived(new_lab):
     """hq alone rekeys: where both do, the later one's rekey finds the SA replaced and deletes it before its hard lifetime."""
-    lab = new_lab(psk=True, ike=IKE, esp={"proposals": ["aes256gcm16-ecp384"], "rekey": "10s"})
-    lab.branch.config["connections"]["prod-hq"]["esp"]["rekey"] = "1h"
+    lab = new_lab(psk=True, ike=IKE, esp={"proposals": ["aes256gcm16-ecp384"], "rekey": "10s", "life": "15s"})
+    lab.branch.config["connections"]["prod-hq"]["esp"].update(rekey="1h", life="2h")
     return lab.up()
 
 

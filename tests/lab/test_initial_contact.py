@@ -76,7 +76,7 @@ class StockCharon:
         environment["STRONGSWAN_CONF"] = str(self.directory / "strongswan.conf")
         self.process = self.namespace.popen("/usr/sbin/charon-systemd", env=environment, stdout=subprocess.DEVNULL,
                                             stderr=subprocess.DEVNULL)
-        wait_for("the stock charon", lambda: (self.directory / "vici.sock").exists(), 10)
+        wait_for("the stock charon", lambda: self.swanctl("--stats", check=False).returncode == 0, 10)
         self.swanctl("--load-all", "--file", self.directory / "swanctl.conf")
         return self
 

@@ -46,8 +46,8 @@ class Weighing:
             time.sleep(1.5)
             changing_s = time.time()
             apply_weight_of_a(lab, second)
-            changed_s = time.time() + 0.3
-            time.sleep(1.8)
+            changed_s = time.time() + 0.8
+            time.sleep(2.3)
         packets = sight.packets()
         self.before = tunnels_of_flows(packet for packet in packets if packet[0] < changing_s)
         self.after = tunnels_of_flows(packet for packet in packets if packet[0] > changed_s)
@@ -115,7 +115,7 @@ def test_the_standby_takes_over_and_gives_back_while_sallyportd_is_dead_on_both_
         with contextlib.ExitStack() as dead:
             for gateway in (lab.hq, lab.branch):
                 dead.enter_context(gateway.without_sallyportd())
-            return Failover(lab, [first], 2, lambda _: time.sleep(5))  # a hold of 3 s, and then some
+            return Failover(lab, [first], 2, lambda _: time.sleep(8))  # a hold of 3 s, of 6 in a second run
     case = twice_if_void(run)
     case.assert_only_the_silent_tunnels_flows_paused(1.0)
     case.assert_all_moved_away(1.0)

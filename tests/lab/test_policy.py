@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Policy-based peers: three exact pairs of selectors, of which each has its CHILD_SA, and nothing else passes."""
 
+import subprocess
 import time
 
 import pytest
@@ -54,10 +55,11 @@ bound = socket.socket({family}, socket.SOCK_STREAM)
 bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 bound.bind(("{there}", {port}))
 bound.listen()
+print("ready", flush=True)
 while True:
     bound.accept()[0].sendall(b"hello")
-""")
-    time.sleep(0.5)
+""", stdout=subprocess.PIPE)
+    assert server.stdout.readline() == "ready\n"
     try:
         return lab.host_hq.namespace.run("/usr/bin/python3", "-c", f"""
 import socket
@@ -99,7 +101,7 @@ def test_a_rekey_of_one_leaves_the_others_alone(lab):
     def spis():
         return {sa["tunnel"]: sa["spi"] for sa in lab.hq.show("sas") if sa["direction"] == "out" and sa["active"]}
     before = spis()
-    lab.hq.swanctl("--rekey", "--child", f"{TUNNEL}.2")
+    lab.hq.rekey(f"{TUNNEL}.2")
     time.sleep(2)
     after = spis()
     assert {name for name in before if before[name] != after[name]} == {f"{TUNNEL}.2"}

@@ -197,6 +197,7 @@ def test_a_telling_cause_outlives_the_retries(lab):
     """By now each has been tried several times, and each time its IKE SA was closed again."""
     for name in ("ike", "esp", "psk", "id", "expected", "ca", "selectors"):
         for gateway, expected in zip((lab.hq, lab.branch), EXPECTED[name]):
+            wait_for_cause(gateway, name, *expected)
             for _ in range(5):
                 cause, text = why(gateway, name)
                 assert cause == expected[0] and expected[1] in text
@@ -233,6 +234,7 @@ def test_a_secret_that_is_gone(lab):
 
 
 def test_charon_killed(lab):
+    wait_for_cause(lab.hq, "good", "none", "is up")
     with lab.hq.without("charon"):
         wait_for_cause(lab.hq, "ike", "charon", "charon is not running", 10)
         assert why(lab.hq, "good") == ("none", "is up; charon is not running, so its keys cannot be renewed; see: sallyport show gateway, "

@@ -36,7 +36,7 @@ class Capture:
     def stop(self):
         if self.process is None:
             return
-        time.sleep(0.3)  # for what is still under way
+        time.sleep(0.6)  # for what is still under way, and was not read
         self.process.send_signal(signal.SIGINT)
         _, text = self.process.communicate(timeout=20)
         self.process = None

@@ -119,8 +119,20 @@ class Gateway:
                 found.append((head[1], head[2], *(int(n) for pair in counts for n in pair)))
         return found
 
+    def rekey(self, child):
+        """Until it sends by a new SA: what comes while an exchange is under way is left alone, in silence."""
+        def sending():
+            return {sa["spi"] for sa in self.show("sas") if sa["direction"] == "out" and sa["active"]}
+        old = sending()
+        for _ in range(3):
+            self.swanctl("--rekey", "--child", child)
+            with contextlib.suppress(AssertionError):
+                return wait_for("the new SA", lambda: sending() - old, 3, 0.05)
+        raise AssertionError(f"{child} was not rekeyed")
+
     def pid(self, part):
-        return int((self.run_dir / f"{part}.pid").read_text().split()[0])
+        """Waits while it is being written."""
+        return int(wait_for(f"{part}.pid", (self.run_dir / f"{part}.pid").read_text, 5, 0.01).split()[0])
 
     def kill(self, part, number=signal.SIGKILL):
         pid = self.pid(part)

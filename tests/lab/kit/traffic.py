@@ -45,7 +45,7 @@ class Stream:
 class Traffic:
     """2,000 packets per second each way from the start of the with block to its end, then `streams` holds the counts."""
 
-    def __init__(self, left, right, rate_pps=2000, payload_bytes=200, settle_s=0.5):
+    def __init__(self, left, right, rate_pps=2000, payload_bytes=200, settle_s=1.0):
         self.left, self.right = left, right
         self.rate_pps, self.payload_bytes, self.settle_s = rate_pps, payload_bytes, settle_s
         self.streams = {}

@@ -171,7 +171,10 @@ int receive_packets(const Endpoint& at) {
   std::fflush(stdout);
   Receiver receiver;
   uint32_t socket_drops = 0;
-  while (!stop_wanted) {
+  const timeval look{0, 100'000};  // a signal may come just before recvmsg
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &look, sizeof look);
+  for (;;) {
+    const bool stopping = stop_wanted;  // and what has come is still read
     char bytes[65536];
     alignas(cmsghdr) char control[64];
     iovec buffer{bytes, sizeof bytes};
@@ -180,7 +183,8 @@ int receive_packets(const Endpoint& at) {
     message.msg_iovlen = 1;
     message.msg_control = control;
     message.msg_controllen = sizeof control;
-    const ssize_t length = recvmsg(fd, &message, 0);
+    const ssize_t length = recvmsg(fd, &message, stopping ? MSG_DONTWAIT : 0);
+    if (length < 0 && stopping && errno != EINTR) break;
     if (length < static_cast<ssize_t>(sizeof(Payload))) continue;
     for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c))
       if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL)
