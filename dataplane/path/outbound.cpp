@@ -14,6 +14,7 @@
 #include "dataplane/path/events.h"
 #include "dataplane/path/forward.h"
 #include "dataplane/path/outbound_ipv6.h"
+#include "dataplane/path/send_fragments.h"
 #include "dataplane/path/transmit.h"
 #include "dataplane/path/validate.h"
 #include "dataplane/policy/selector_set.h"
@@ -252,12 +253,36 @@ void encapsulate(PathContext& context, EspBurst& burst, rte_mbuf* packet, const 
   }
 }
 
+// Whether the SA takes the packet's fragments, too: to it they are packets as any other (RFC 4301 section
+// 5.1), and the peer drops what it may not carry.
+bool takes_fragments(const OutboundSa& sa, const rte_ipv4_hdr& header) {
+  return sa.selectors == nullptr || sa.selectors->matches_outbound_in_fragments(header);
+}
+
+// Steps 8 to 12 for a packet that is to be fragmented only once it is encrypted. The burst goes before it.
+void encapsulate_whole(PathContext& context, EspBurst& burst, const OutboundPacket& packet) {
+  if (burst.count > 0) encrypt_and_send(context, burst);
+  EspBurst alone(context);
+  encapsulate(context, alone, packet.routed.packet, *packet.tunnel, *packet.sa);
+  if (alone.count == 0) return;
+  context.engine->encrypt({alone.jobs.data(), 1});
+  if (alone.jobs[0].ok) {
+    send_fragments(context, *packet.tunnel, *packet.sa, alone.packets[0]);
+  } else {
+    drop_failed(context, alone, 0);
+  }
+}
+
 // Step 7 for the packets that don't fit.
 void fit_too_big(PathContext& context, EspBurst& burst, const OutboundPacket& packet, uint16_t mtu_bytes) {
   rte_mbuf* inner = packet.routed.packet;
   bump(packet.sa->row->too_big);
   if (ipv4_df(header_of(inner))) {
     refuse_too_big(context, packet.routed, mtu_bytes);
+    return;
+  }
+  if (!takes_fragments(*packet.sa, header_of(inner))) {
+    encapsulate_whole(context, burst, packet);
     return;
   }
   std::array<rte_mbuf*, kMaxFragments> fragments;

@@ -2,15 +2,13 @@
 // The outbound steps of IPv6 packets, in the order packets take them.
 #include "dataplane/path/outbound_ipv6.h"
 
-#include <rte_random.h>
-
 #include <utility>
 
 #include "dataplane/esp/encapsulate.h"
-#include "dataplane/packet/fragment.h"
 #include "dataplane/packet/tcp_mss.h"
 #include "dataplane/path/events.h"
 #include "dataplane/path/forward_ipv6.h"
+#include "dataplane/path/send_fragments.h"
 #include "dataplane/path/transmit.h"
 #include "dataplane/path/validate_ipv6.h"
 #include "dataplane/policy/selector_set.h"
@@ -18,8 +16,6 @@
 namespace sallyport::dataplane {
 
 namespace {
-
-constexpr uint32_t kMaxFragments = 8;  // of an outer packet around 1280 bytes
 
 // Packets on their way through the cipher.
 struct EspBurst {
@@ -93,16 +89,6 @@ void append(PathContext& context, const OutboundPacket& packet, EspBurst& burst)
   ++burst.count;
 }
 
-// An outer packet in pieces: how many, none where that failed. What an IPv4 one said about fragmentation was
-// meant for routers.
-uint32_t fragment(const PathContext& context, rte_mbuf* packet, uint16_t mtu_bytes,
-                  std::span<rte_mbuf*> fragments) {
-  if (is_ipv6_packet(packet))
-    return fragment_ipv6(packet, mtu_bytes, static_cast<uint32_t>(rte_rand()), context.pool, fragments);
-  rte_pktmbuf_mtod(packet, rte_ipv4_hdr*)->fragment_offset = 0;
-  return fragment_ipv4(packet, mtu_bytes, context.pool, fragments);
-}
-
 // Steps 11 and 12 for a packet that was encrypted.
 void send_sealed(PathContext& context, const EspBurst& burst, uint32_t i) {
   rte_mbuf* packet = burst.packets[i];
@@ -114,16 +100,7 @@ void send_sealed(PathContext& context, const EspBurst& burst, uint32_t i) {
     send(context, neighbour_id, packet);
     return;
   }
-  std::array<rte_mbuf*, kMaxFragments> fragments;
-  const uint32_t count = fragment(context, packet, mtu_bytes, fragments);
-  if (count == 0) {
-    bump(burst.sas[i]->row->other_dropped);
-    drop(context, packet, api::DropReason::kFragmentFailed);
-    return;
-  }
-  rte_pktmbuf_free(packet);
-  for (uint32_t piece = 0; piece < count; ++piece)
-    send(context, neighbour_id, fragments[piece]);
+  send_fragments(context, tunnel, *burst.sas[i], packet);
 }
 
 }  // namespace

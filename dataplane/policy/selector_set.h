@@ -48,6 +48,13 @@ class SelectorSet {
     const Flow flow = read_flow(header);
     return matches(flow.source_be, flow.source_port, flow.destination_be, flow.destination_port, flow);
   }
+  // Whether a later fragment of the packet would match, which has no ports.
+  bool matches_outbound_in_fragments(const rte_ipv4_hdr& header) const {
+    if (ipv4_.any) return true;
+    Flow flow = read_flow(header);
+    flow.ports_known = false;
+    return matches(flow.source_be, 0, flow.destination_be, 0, flow);
+  }
   bool matches_inbound(const rte_ipv6_hdr& header) const {
     return ipv6_.any || (!no_ipv6() && matches_inbound(read_flow(header)));
   }

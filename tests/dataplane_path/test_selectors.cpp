@@ -142,6 +142,62 @@ TEST_F(SelectorTest, LaterFragmentsFailClosedUnderPortSelectors) {
   }
 }
 
+// A packet of a host that is too large for the tunnel, from there to the other host. `outer` packets carry
+// it.
+void expect_large_packet(const SelectorSet& set_a, const SelectorSet& set_b, const Bytes& packet,
+                         size_t outer, const SiteOptions& options = {}) {
+  SiteA a(options);
+  SiteB b(options);
+  a.add_sas(&set_a);
+  b.add_sas(&set_b);
+  a.from_lan(packet);
+  a.gateway.poll();
+  EXPECT_EQ(a.gateway.all_drops(), 0u);
+  const auto sent = a.gateway.sent(kPublicPort);
+  EXPECT_EQ(sent.size(), outer);
+  for (const Bytes& frame : sent) {
+    EXPECT_LE(without_ethernet(frame).size(), 1500u);
+    b.from_outside(without_ethernet(frame));
+  }
+  b.gateway.poll();
+  EXPECT_EQ(b.gateway.all_drops(), 0u);
+  std::vector<Bytes> data;
+  for (const Bytes& frame : b.gateway.sent(kLanPort))
+    data.push_back(Bytes(frame.begin() + 14 + 20, frame.end()));
+  std::ranges::sort(data, std::ranges::greater{}, &Bytes::size);
+  Bytes all;
+  for (const Bytes& part : data)
+    all.insert(all.end(), part.begin(), part.end());
+  EXPECT_EQ(all, Bytes(packet.begin() + 20, packet.end()));
+}
+
+// RFC 4301 section 5.1: what is fragmented before ESP is judged fragment by fragment, also by the peer.
+TEST_F(SelectorTest, ALargePacketArrivesWhereItsFragmentsWouldNotMatch) {
+  const api::Selector net_a = range(kLanA, kLanA | 255), net_b = range(kLanB, kLanB | 255);
+  const api::Selector service_b = range(kLanB, kLanB | 255, kUdp, kDestinationPort, kDestinationPort);
+  const api::Selector echo_b = range(kLanB, kLanB | 255, kIcmp, 8 << 8, 8 << 8 | 255);
+  Bytes echo(1480);
+  echo[0] = 8;
+  struct {
+    const char* description;
+    api::Selector remote;
+    Bytes packet;
+    bool in_fragments;
+  } const cases[] = {
+      {"ports", service_b, ipv4_of_size(1500), false},
+      {"ICMP types", echo_b, ipv4(echo, {kHostA, kHostB, kIcmp}), false},
+      {"protocols", range(kLanB, kLanB | 255, kUdp), ipv4_of_size(1500), true},
+      {"addresses", net_b, ipv4_of_size(1500), true},
+  };
+  for (const auto& one : cases) {
+    for (const bool encap : {false, true}) {
+      SCOPED_TRACE(one.description);
+      expect_large_packet(set_of(net_a, one.remote), set_of(one.remote, net_a), one.packet, 2,
+                          {.encap = encap});
+    }
+  }
+}
+
 struct ErrorCase {
   const char* description;
   uint8_t type;
