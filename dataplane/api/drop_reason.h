@@ -62,7 +62,9 @@ namespace sallyport::api {
   X(kIpv6Extension, "ipv6_extension",                                                                       \
     "IPv6 extension headers malformed or too many, or a routing header that leads elsewhere")               \
   X(kProbeAddress, "probe_address",                                                                         \
-    "To an address of the tunnels' probes, which no network uses, and not by a tunnel")
+    "To an address of the tunnels' probes, which no network uses, and not by a tunnel")                     \
+  X(kReassembledTooLarge, "reassembled_too_large",                                                          \
+    "Outer fragments of a packet larger than a packet buffer, or of IKE larger than 10,000 bytes")
 
 enum class DropReason : uint16_t {
 #define SALLYPORT_ENUM(id, name, description) id,

@@ -51,6 +51,15 @@ Classified classify_udp(std::span<const uint8_t> datagram, uint32_t header_bytes
   return {PublicClass::kEsp, kKeep, static_cast<uint16_t>(header_bytes + sizeof udp)};
 }
 
+Classified classify_segments(const rte_mbuf& packet, uint8_t protocol, uint32_t offset_bytes) {
+  constexpr uint32_t kReadBytes = sizeof(rte_udp_hdr) + kMarkerBytes + kResponderSpiOffset + kSpiBytes;
+  const auto too_large = dropped(api::DropReason::kReassembledTooLarge);
+  if (protocol != IPPROTO_UDP || packet.data_len < offset_bytes + kReadBytes) return too_large;
+  const auto* datagram = rte_pktmbuf_mtod_offset(&packet, const uint8_t*, offset_bytes);
+  const Classified result = classify_udp({datagram, packet.pkt_len - offset_bytes}, offset_bytes);
+  return result.what == PublicClass::kEsp ? too_large : result;
+}
+
 Classified classify_public(const uint8_t* packet, uint32_t bytes, const Port& port) {
   rte_ipv4_hdr header;
   std::memcpy(&header, packet, sizeof header);

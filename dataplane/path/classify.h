@@ -2,6 +2,8 @@
 // What an IPv4 packet on a public port is. Pure, any thread.
 #pragma once
 
+#include <rte_mbuf.h>
+
 #include <cstdint>
 #include <span>
 
@@ -30,6 +32,11 @@ struct Classified {
 // A UDP datagram to one of the port's own addresses, `header_bytes` from the packet's start: kIke, kIkeInit,
 // kEsp or kDrop.
 Classified classify_udp(std::span<const uint8_t> datagram, uint32_t header_bytes);
+
+// A reassembled IPv4 or IPv6 packet to one of the port's own addresses in several segments, whose first one
+// is full; behind its headers, `offset_bytes` long, comes this protocol. kIke, kIkeInit or kDrop: ESP and
+// ICMP are read as one piece.
+Classified classify_segments(const rte_mbuf& packet, uint8_t protocol, uint32_t offset_bytes);
 
 // `packet` starts at the IPv4 header and has passed check_ipv4 with these `bytes`, which lie in one piece.
 Classified classify_public(const uint8_t* packet, uint32_t bytes, const Port& port);

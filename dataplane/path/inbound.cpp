@@ -107,6 +107,18 @@ void punt_frame(PathContext& context, const Port& port, rte_mbuf* packet, PuntCl
   inbound.append(packet, sa, spi, esp_offset_bytes, plain);
 }
 
+// Step 2 for a packet that no buffer holds.
+void classify_large(PathContext& context, const Port& port, rte_mbuf* packet) {
+  const rte_ipv4_hdr& header = header_of(packet);
+  const Classified result = classify_segments(*packet, header.next_proto_id, ipv4_header_bytes(header));
+  if (result.what == PublicClass::kDrop) {
+    drop(context, packet, result.drop);
+  } else {
+    punt_frame(context, port, packet,
+               result.what == PublicClass::kIke ? PuntClass::kIke : PuntClass::kIkeInit, true);
+  }
+}
+
 void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundBurst& inbound,
               bool reassembled);
 
@@ -116,7 +128,12 @@ void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundB
                                              InboundBurst& inbound) {
   const Reassembler::Outcome outcome = context.reassembler->add(fragment);
   if (outcome.given_up > 0) count_drops(context, api::DropReason::kFragmentTableFull, outcome.given_up);
+  if (outcome.too_large > 0) count_drops(context, api::DropReason::kReassembledTooLarge, outcome.too_large);
   for (rte_mbuf* packet : outcome.all()) {
+    if (packet->nb_segs > 1) {
+      classify_large(context, port, packet);
+      continue;
+    }
     if (packet != outcome.packets[0] && inbound.count > 0) decapsulate_burst(context, inbound);
     classify(context, port, packet, inbound, true);
   }

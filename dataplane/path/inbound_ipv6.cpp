@@ -50,6 +50,23 @@ void punt_frame(PathContext& context, const Port& port, rte_mbuf* packet, PuntCl
   punt_to_port(context, port.id, packet, punt_class);
 }
 
+// Step 2 for a packet that no buffer holds.
+void classify_large(PathContext& context, const Port& port, rte_mbuf* packet) {
+  Ipv6Transport transport;
+  if (const api::DropReason reason = find_transport(ipv6_packet_of(packet), transport); reason != kKeep) {
+    drop(context, packet, reason);
+    return;
+  }
+  const Classified result = classify_segments(*packet, transport.protocol, transport.offset_bytes);
+  if (result.what == PublicClass::kDrop) {
+    drop(context, packet, result.drop);
+  } else {
+    punt_frame(context, port, packet,
+               result.what == PublicClass::kIke ? PuntClass::kIke : PuntClass::kIkeInit,
+               Wholeness::kReassembled);
+  }
+}
+
 void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundBurst& inbound,
               Wholeness wholeness);
 
@@ -57,8 +74,13 @@ void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundB
 void reassemble(PathContext& context, const Port& port, rte_mbuf* fragment, InboundBurst& inbound) {
   const Reassembler::Outcome outcome = context.reassembler->add_ipv6(fragment);
   if (outcome.given_up > 0) count_drops(context, api::DropReason::kFragmentTableFull, outcome.given_up);
+  if (outcome.too_large > 0) count_drops(context, api::DropReason::kReassembledTooLarge, outcome.too_large);
   if (outcome.count == 0) return;
   rte_mbuf* packet = outcome.packets[0];
+  if (packet->nb_segs > 1) {
+    classify_large(context, port, packet);
+    return;
+  }
   if (fit_ipv6(packet) != kKeep) {
     drop(context, packet, api::DropReason::kIpBadHeader);
     return;

@@ -95,8 +95,30 @@ void set_ecn(rte_mbuf* packet, Ecn ecn) {
   }
 }
 
-// A private copy of the first fragment with the data of the others behind; nullptr where the pool is empty or
-// its buffers are too small, or where their ECN rules them out.
+uint32_t joined_bytes(FragmentTable& part, const Chain& pieces) {
+  return part.at(pieces.places[0]).header_bytes + part.at(pieces.places[pieces.count - 1]).range.end_bytes;
+}
+
+// Behind the packet's data; false where the pool is empty.
+bool append(rte_mbuf* packet, const char* data, uint32_t bytes) {
+  for (uint32_t done = 0; done < bytes;) {
+    rte_mbuf* last = rte_pktmbuf_lastseg(packet);
+    const auto part_bytes =
+        static_cast<uint16_t>(std::min<uint32_t>(bytes - done, rte_pktmbuf_tailroom(last)));
+    if (part_bytes == 0) {
+      last->next = rte_pktmbuf_alloc(packet->pool);
+      if (last->next == nullptr) return false;
+      ++packet->nb_segs;
+      continue;
+    }
+    std::memcpy(rte_pktmbuf_append(packet, part_bytes), data + done, part_bytes);
+    done += part_bytes;
+  }
+  return true;
+}
+
+// A private copy of the first fragment with the data of the others behind; nullptr where the pool is empty,
+// or where their ECN rules them out.
 rte_mbuf* join(FragmentTable& part, const Chain& pieces) {
   std::array<Ecn, kMaxPieces> ecns;
   for (uint32_t i = 0; i < pieces.count; ++i)
@@ -105,14 +127,11 @@ rte_mbuf* join(FragmentTable& part, const Chain& pieces) {
   if (!ecn.has_value()) return nullptr;
   const rte_mbuf* first = part.at(pieces.places[0]).packet;
   rte_mbuf* packet = rte_pktmbuf_copy(first, first->pool, 0, first->pkt_len);
-  bool fits = packet != nullptr && packet->nb_segs == 1;
+  bool fits = packet != nullptr;
   for (uint32_t i = 1; fits && i < pieces.count; ++i) {
     const Fragment& next = part.at(pieces.places[i]);
-    const auto bytes = static_cast<uint16_t>(next.range.end_bytes - next.range.begin_bytes);
-    char* target = rte_pktmbuf_append(packet, bytes);
-    fits = target != nullptr;
-    if (fits)
-      std::memcpy(target, rte_pktmbuf_mtod_offset(next.packet, const char*, next.header_bytes), bytes);
+    fits = append(packet, rte_pktmbuf_mtod_offset(next.packet, const char*, next.header_bytes),
+                  next.range.end_bytes - next.range.begin_bytes);
   }
   if (!fits) {
     rte_pktmbuf_free(packet);
@@ -145,13 +164,21 @@ void finish_ipv4(rte_mbuf* packet) {
 }
 
 // Of IPv4 packets, behind their headers.
-bool same_data(const rte_mbuf& a, const rte_mbuf& b) {
-  const auto data_of = [](const rte_mbuf& packet) {
-    const auto* start = rte_pktmbuf_mtod(&packet, const uint8_t*);
-    return std::span(start, packet.data_len)
-        .subspan(ipv4_header_bytes(*rte_pktmbuf_mtod(&packet, const rte_ipv4_hdr*)));
+bool same_data(rte_mbuf* a, rte_mbuf* b) {
+  constexpr uint32_t kReadBytes = 2048;
+  const auto header_bytes = [](rte_mbuf* packet) {
+    return ipv4_header_bytes(*rte_pktmbuf_mtod(packet, const rte_ipv4_hdr*));
   };
-  return std::ranges::equal(data_of(a), data_of(b));
+  const uint32_t a_header = header_bytes(a), b_header = header_bytes(b), bytes = a->pkt_len - a_header;
+  if (b->pkt_len - b_header != bytes) return false;
+  std::array<char, kReadBytes> a_copy, b_copy;  // where data lies in two segments
+  for (uint32_t at = 0; at < bytes; at += kReadBytes) {
+    const uint32_t part_bytes = std::min(kReadBytes, bytes - at);
+    if (std::memcmp(rte_pktmbuf_read(a, a_header + at, part_bytes, a_copy.data()),
+                    rte_pktmbuf_read(b, b_header + at, part_bytes, b_copy.data()), part_bytes) != 0)
+      return false;
+  }
+  return true;
 }
 
 // Without fragment header.
@@ -228,20 +255,28 @@ Reassembler::Outcome Reassembler::add_ipv4_to(FragmentTable& part, const Fragmen
   Chain chain = part.find(fragment.key, bucket);
   outcome.given_up += bound(part, chain);
   const auto is_used_up = [&](uint16_t place) { return part.at(place).uses == kMaxUses; };
+  const auto use = [&](const Chain& pieces) {
+    for (const uint16_t place : pieces.all())
+      ++part.at(place).uses;
+  };
   const FragmentCovers covers = covers_of(part, chain);
   for (const FragmentCover& cover : covers.all()) {
     const Chain pieces = chosen(chain, cover);
     if (std::ranges::any_of(pieces.all(), is_used_up)) continue;
+    if (joined_bytes(part, pieces) > kMaxPacketBytes) {  // which is a use, too: they are counted
+      ++outcome.too_large;
+      use(pieces);
+      continue;
+    }
     rte_mbuf* packet = join(part, pieces);
     if (packet == nullptr) continue;
     finish_ipv4(packet);
-    if (std::ranges::any_of(outcome.all(), [&](rte_mbuf* other) { return same_data(*packet, *other); })) {
+    if (std::ranges::any_of(outcome.all(), [&](rte_mbuf* other) { return same_data(packet, other); })) {
       rte_pktmbuf_free(packet);
       continue;
     }
     outcome.push(packet);
-    for (const uint16_t place : pieces.all())
-      ++part.at(place).uses;
+    use(pieces);
   }
   for (const uint16_t place : chain.all())
     if (is_used_up(place)) part.remove(place);
@@ -270,10 +305,14 @@ Reassembler::Outcome Reassembler::add_ipv6_to(FragmentTable& part, const Fragmen
   const FragmentCovers covers = covers_of(part, chain);
   if (covers.count == 0) return outcome;
   const Chain pieces = chosen(chain, covers.covers[0]);  // without overlap there is one
-  rte_mbuf* packet = join(part, pieces);
-  if (packet == nullptr) return outcome;
-  finish_ipv6(packet);
-  outcome.push(packet);
+  if (joined_bytes(part, pieces) > kMaxPacketBytes) {
+    ++outcome.too_large;
+  } else {
+    rte_mbuf* packet = join(part, pieces);
+    if (packet == nullptr) return outcome;
+    finish_ipv6(packet);
+    outcome.push(packet);
+  }
   for (const uint16_t place : pieces.all())
     part.remove(place);  // not given up
   return outcome;

@@ -31,12 +31,15 @@ class Reassembler {
   static constexpr uint32_t kMaxFragments = kParts * kMaxPartFragments;
   static constexpr uint32_t kMaxUses = kMaxCovers;  // packets that one IPv4 fragment goes into
   static constexpr uint64_t kTimeoutNs = 1'000'000'000;
+  static constexpr uint32_t kMaxPacketBytes = 10'000;  // what charon takes, and more than RFC 7296 asks for
 
-  // What became of a fragment. `packets`: whole datagrams in one segment each, with the ECN of RFC 3168
-  // section 5.3 and without their IPv4 header checksum. `given_up`: fragments that go and made no packet;
-  // this one may be among them.
+  // What became of a fragment. `packets`: whole datagrams with the ECN of RFC 3168 section 5.3 and without
+  // their IPv4 header checksum, each in one segment where a buffer of the first fragment's pool holds it,
+  // otherwise in several, all but the last full. `given_up`: fragments that go and made no packet; this one
+  // may be among them. `too_large`: datagrams that would have more than kMaxPacketBytes.
   struct Outcome {
     uint32_t given_up = 0;
+    uint32_t too_large = 0;
     uint32_t count = 0;
     std::array<rte_mbuf*, kMaxUses> packets{};
 

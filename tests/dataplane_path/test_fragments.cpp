@@ -319,21 +319,44 @@ TEST_F(FragmentsTest, WhatCanBeNoPartOfAnyDatagramGoesAtOnce) {
     }
 }
 
-TEST_F(FragmentsTest, WhatNoBufferHoldsMakesNoPacket) {
-  const std::vector<Piece> large = {
-      {0, Bytes(1400), true}, {1400, Bytes(600), true}, {2000, Bytes(600), false}};
+TEST_F(FragmentsTest, WhatNoBufferHoldsLiesInSegments) {
   for (const Family family : {Family::kIpv4, Family::kIpv6}) {
-    for (const Piece& piece : large) {
-      const Made made = add(family, 7, piece);
-      EXPECT_TRUE(made.packet.empty());
-      EXPECT_EQ(made.given_up, 0u);
+    const uint32_t most = Reassembler::kMaxPacketBytes - (family == Family::kIpv4 ? 20 : 48);
+    for (const uint32_t bytes : {kRoomBytes, kRoomBytes + 1, 3000u, 4100u, most, most + 1}) {
+      SCOPED_TRACE(bytes);
+      const Bytes data = random_bytes(bytes);
+      uint32_t given_up = 0;
+      Made made{};
+      for (uint32_t at = 0; at < bytes; at += 1400) {
+        EXPECT_TRUE(made.packets.empty() && made.too_large == 0);
+        const uint32_t end = std::min(at + 1400, bytes);
+        made = add(family, bytes, {at, Bytes(data.begin() + at, data.begin() + end), end != bytes});
+        given_up += made.given_up;
+      }
+      EXPECT_EQ(made.packet, bytes <= most ? whole(family, bytes, data) : Bytes{});
+      EXPECT_EQ(made.too_large, bytes <= most ? 0u : 1u);
+      for (const uint64_t now_s : {1, 3})
+        given_up += reassembler_->expire(now_s * 1'000'000'000);
+      EXPECT_EQ(given_up, 0u) << "counted once";
+      EXPECT_EQ(held(), 0u);
+      start_over();
     }
-    EXPECT_EQ(held(), 3u);
-    uint32_t given_up = reassembler_->expire(1'000'000'000);
-    given_up += reassembler_->expire(3'000'000'000);
-    EXPECT_EQ(given_up, 3u);
-    start_over();
   }
+}
+
+// Also where the boundaries of their segments differ.
+TEST_F(FragmentsTest, DoubledFragmentsOfManySegmentsMakeOnePacket) {
+  const Bytes data = random_bytes(4800);
+  const std::vector<Piece> good = {{0, Bytes(data.begin(), data.begin() + 1600), true},
+                                   {1600, Bytes(data.begin() + 1600, data.begin() + 3200), true},
+                                   {3200, Bytes(data.begin() + 3200, data.end()), false}};
+  add(Family::kIpv4, 7, good[0]);
+  add(with_options(fragment_of_ipv4(7, good[0]), Bytes(4, 1)));
+  add(Family::kIpv4, 7, good[1]);
+  EXPECT_EQ(add(Family::kIpv4, 7, good[2]).packets.size(), 1u);
+  Piece other = good[2];
+  other.data.back() ^= 1;
+  EXPECT_EQ(add(Family::kIpv4, 7, other).packets.size(), 1u);
 }
 
 TEST_F(FragmentsTest, OneDatagramHoldsSixteen) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Floods of outer fragments: what the gateway holds of them stays bounded, and good packets, whole or
 // fragmented themselves, come through beside them.
+#include <optional>
 #include <random>
 
 #include "dataplane/path/inbound.h"
@@ -159,6 +160,73 @@ TEST_F(PathTest, ForgeriesOfThePeersFirstFragmentsTakeNoDatagramAlong) {
   EXPECT_EQ(a.gateway.drops(DropReason::kIcvFailed) + a.gateway.drops(DropReason::kReplay), kForged * kBurst);
   EXPECT_GE(a.gateway.drops(DropReason::kIcvFailed), kForged * kBurst / 2);
   EXPECT_EQ(a.gateway.all_drops(), kForged * kBurst);
+}
+
+// Data to a public address of A, in fragments.
+std::vector<Bytes> in_fragments(const Bytes& data, uint8_t protocol, bool is_ipv6) {
+  std::vector<Bytes> fragments;
+  for (size_t at = 0; at < data.size(); at += 1400) {
+    const size_t end = std::min(at + 1400, data.size());
+    const bool more = end != data.size();
+    const Bytes part(data.begin() + static_cast<long>(at), data.begin() + static_cast<long>(end));
+    fragments.push_back(is_ipv6 ? ipv6(fragment6(protocol, static_cast<uint32_t>(at), more, 7, part),
+                                       {.source = kPublicB6, .destination = kPublicA6, .next_header = 44})
+                                : ipv4(part, {kPublicB, kPublicA, protocol, 0, 64, 7,
+                                              static_cast<uint16_t>(at / 8 | (more ? kMore : 0u))}));
+  }
+  return fragments;
+}
+
+// RFC 7296 section 2: 3000 bytes are to be expected of a peer, with certificates more, and not each fragments
+// them itself (RFC 7383).
+TEST_F(PathTest, LargeIkeComesInFragments) {
+  constexpr uint8_t kUdp = 17, kEsp = 50, kIcmp = 1, kIcmpv6 = 58;
+  const auto message = [](uint16_t port, size_t bytes, uint8_t first) {
+    Bytes payload(bytes);
+    for (size_t i = 0; i < bytes; ++i)
+      payload[i] = static_cast<uint8_t>(i * 7 / 5);
+    std::fill_n(payload.begin(), 16, first);
+    return with_ports(500, port, payload);
+  };
+  struct {
+    const char* description;
+    uint8_t protocol;
+    Bytes data;
+    std::optional<DropReason> drop;
+  } const cases[] = {
+      {"IKE of 3000 bytes", kUdp, message(500, 3000, 1), {}},
+      {"first IKE of 3000 bytes", kUdp, message(500, 3000, 0), {}},
+      {"IKE on port 4500", kUdp, message(4500, 5000, 0), {}},
+      {"IKE of 9000 bytes", kUdp, message(500, 9000, 1), {}},
+      {"more than that", kUdp, message(500, 10'000, 1), DropReason::kReassembledTooLarge},
+      {"ESP", kEsp, Bytes(3000), DropReason::kReassembledTooLarge},
+      {"ESP in UDP", kUdp, message(4500, 3000, 1), DropReason::kReassembledTooLarge},
+      {"ICMP", kIcmp, Bytes(3000), DropReason::kReassembledTooLarge},
+      {"ICMPv6", kIcmpv6, Bytes(3000), DropReason::kReassembledTooLarge},
+      {"another port", kUdp, message(501, 3000, 1), DropReason::kNotForUs},
+  };
+  for (const auto& one : cases) {
+    for (const bool is_ipv6 : {false, true}) {
+      if (one.protocol == (is_ipv6 ? kIcmp : kIcmpv6)) continue;
+      SCOPED_TRACE(std::string(one.description) + (is_ipv6 ? " in IPv6" : " in IPv4"));
+      DualA a;
+      for (const Bytes& fragment : in_fragments(one.data, one.protocol, is_ipv6))
+        a.from_outside(fragment);
+      a.gateway.poll();
+      const PacketPtr punted = a.gateway.exception();
+      ASSERT_EQ(punted == nullptr, one.drop.has_value());
+      EXPECT_EQ(a.gateway.all_drops(), one.drop.has_value() ? 1u : 0u);
+      if (one.drop.has_value()) {
+        EXPECT_EQ(a.gateway.drops(*one.drop), 1u);
+        continue;
+      }
+      EXPECT_EQ(meta_of(punted.get()).kind, MetaKind::kPuntPort);
+      const Bytes packet = without_ethernet(to_bytes(punted.get()));
+      EXPECT_EQ(packet,
+                is_ipv6 ? ipv6(one.data, {.source = kPublicB6, .destination = kPublicA6, .next_header = kUdp})
+                        : ipv4(one.data, {kPublicB, kPublicA, kUdp, 0, 64, 7}));
+    }
+  }
 }
 
 class ReassemblerTest : public PathTest {
