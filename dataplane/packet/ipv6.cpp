@@ -81,6 +81,9 @@ api::DropReason find_transport(std::span<const uint8_t> packet, Ipv6Transport& t
     if (offset + bytes > packet.size()) return api::DropReason::kIpv6Extension;
     if (next_header == IPPROTO_HOPOPTS && headers != 0) return api::DropReason::kIpv6Extension;
     if (next_header == IPPROTO_ROUTING && header[3] != 0) return api::DropReason::kIpv6Extension;
+    // A second one would hide what the first says: a packet is fragmented once (RFC 8200 section 4.5).
+    if (next_header == IPPROTO_FRAGMENT && transport.fragment_bytes != 0)
+      return api::DropReason::kIpv6Extension;
     const bool is_last = next_header == IPPROTO_FRAGMENT && enter_fragment(header, offset, transport);
     next_header = header[0];
     offset += bytes;

@@ -90,8 +90,8 @@ struct Ipv6Transport {
 // Steps over hop-by-hop options, routing, fragment and destination options headers, at most
 // kMaxExtensionHeaders. `packet` has passed check_ipv6 and ends with its payload, or is the part of one that
 // an ICMPv6 error quotes. kKeep, or kIpv6Extension: a header runs off the end (in a first fragment too, RFC
-// 7112), hop-by-hop options are not the first one, there are too many, or a routing header still leads
-// elsewhere (RFC 5095; the destination that policies see would not be the packet's).
+// 7112), hop-by-hop options are not the first one, there are too many or two fragment headers, or a routing
+// header still leads elsewhere (RFC 5095; the destination that policies see would not be the packet's).
 api::DropReason find_transport(std::span<const uint8_t> packet, Ipv6Transport& transport);
 
 // The 5-tuple as policies and the flow hash read it; as Flow of packet/ipv4.h, with ICMPv6 as ICMP there.
