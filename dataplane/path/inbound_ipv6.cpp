@@ -70,6 +70,13 @@ void classify_large(PathContext& context, const Port& port, rte_mbuf* packet) {
 void classify(PathContext& context, const Port& port, rte_mbuf* packet, InboundBurst& inbound,
               Wholeness wholeness);
 
+// The kernel, which would drop it by itself, can't see any more that it came in fragments.
+bool must_not_be_fragmented(rte_mbuf* packet) {
+  Ipv6Transport transport;
+  return find_transport(ipv6_packet_of(packet), transport) == kKeep &&
+         is_never_fragmented(icmpv6_type(ipv6_packet_of(packet), transport));
+}
+
 // Step 3.
 void reassemble(PathContext& context, const Port& port, rte_mbuf* fragment, InboundBurst& inbound) {
   const Reassembler::Outcome outcome = context.reassembler->add_ipv6(fragment);
@@ -83,6 +90,10 @@ void reassemble(PathContext& context, const Port& port, rte_mbuf* fragment, Inbo
   }
   if (fit_ipv6(packet) != kKeep) {
     drop(context, packet, api::DropReason::kIpBadHeader);
+    return;
+  }
+  if (must_not_be_fragmented(packet)) {
+    drop(context, packet, api::DropReason::kIpv6Extension);
     return;
   }
   classify(context, port, packet, inbound, Wholeness::kReassembled);

@@ -54,6 +54,11 @@ inline uint8_t icmpv6_type(std::span<const uint8_t> packet, const Ipv6Transport&
 inline bool is_neighbour_discovery(uint8_t type) {
   return type >= ND_ROUTER_SOLICIT && type <= ND_REDIRECT;
 }
+// RFC 6980 section 5: what must not come in fragments, those and SEND's certification path solicitation.
+inline bool is_never_fragmented(uint8_t type) {
+  constexpr uint8_t kCertificationPathSolicitation = 148;
+  return is_neighbour_discovery(type) || type == kCertificationPathSolicitation;
+}
 // RFC 2710, RFC 3810.
 inline bool is_multicast_listener(uint8_t type) {
   return (type >= MLD_LISTENER_QUERY && type <= MLD_LISTENER_REDUCTION) || type == 143;

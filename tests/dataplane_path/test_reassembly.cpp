@@ -229,6 +229,29 @@ TEST_F(PathTest, LargeIkeComesInFragments) {
   }
 }
 
+// RFC 6980 section 5.
+TEST_F(PathTest, NeighbourDiscoveryDoesNotComeInFragments) {
+  constexpr uint8_t kEcho = 128, kRouterAdvertisement = 134, kSolicitation = 135, kRedirect = 137,
+                    kPathSolicitation = 148, kPathAdvertisement = 149;
+  for (const uint8_t type :
+       {kEcho, kRouterAdvertisement, kSolicitation, kRedirect, kPathSolicitation, kPathAdvertisement}) {
+    SCOPED_TRACE(static_cast<int>(type));
+    DualA a;
+    const Bytes message = icmp6(type, 0, Bytes(60), {.source = kPublicB6, .destination = kPublicA6});
+    for (const bool last : {false, true}) {
+      const Bytes part(message.begin() + (last ? 56 : 40), last ? message.end() : message.begin() + 56);
+      a.from_outside(
+          ipv6(fragment6(58, last ? 16 : 0, !last, 7, part),
+               {.source = kPublicB6, .destination = kPublicA6, .next_header = 44, .hop_limit = 255}));
+    }
+    a.gateway.poll();
+    const bool passes = type == kEcho || type == kPathAdvertisement;
+    EXPECT_EQ(a.gateway.exception() != nullptr, passes);
+    EXPECT_EQ(a.gateway.drops(DropReason::kIpv6Extension), passes ? 0u : 1u);
+    EXPECT_EQ(a.gateway.all_drops(), passes ? 0u : 1u);
+  }
+}
+
 class ReassemblerTest : public PathTest {
  protected:
   void SetUp() override {
