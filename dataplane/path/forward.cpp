@@ -147,8 +147,8 @@ void tell_kernel_mtu(PathContext& context, const RoutedPacket& packet, uint16_t 
   return false;
 }
 
-void forward_fragments(PathContext& context, const RoutedPacket& packet, uint32_t neighbour_id,
-                       uint16_t mtu_bytes) {
+template <typename Send>
+void forward_fragments(PathContext& context, const RoutedPacket& packet, uint16_t mtu_bytes, Send send) {
   std::array<rte_mbuf*, kMaxFragments> fragments;
   const uint32_t count = fragment_ipv4(packet.packet, mtu_bytes, context.pool, fragments);
   if (count == 0) {
@@ -157,16 +157,23 @@ void forward_fragments(PathContext& context, const RoutedPacket& packet, uint32_
   }
   rte_pktmbuf_free(packet.packet);
   for (uint32_t i = 0; i < count; ++i)
-    send_to_neighbour(context, neighbour_id, fragments[i]);
+    send(fragments[i]);
+}
+
+// A packet that is larger than the port's MTU: `send` takes its fragments.
+template <typename Send>
+void fit(PathContext& context, const RoutedPacket& packet, uint16_t mtu_bytes, Send send) {
+  if (ipv4_df(header_of(packet.packet))) {
+    refuse_too_big(context, packet, mtu_bytes);
+  } else {
+    forward_fragments(context, packet, mtu_bytes, send);
+  }
 }
 
 [[gnu::cold, gnu::noinline]] void fit_to_neighbour(PathContext& context, const RoutedPacket& packet,
                                                    uint32_t neighbour_id, uint16_t mtu_bytes) {
-  if (ipv4_df(header_of(packet.packet))) {
-    refuse_too_big(context, packet, mtu_bytes);
-  } else {
-    forward_fragments(context, packet, neighbour_id, mtu_bytes);
-  }
+  fit(context, packet, mtu_bytes,
+      [&](rte_mbuf* fragment) { send_to_neighbour(context, neighbour_id, fragment); });
 }
 
 [[gnu::always_inline]] inline void to_neighbour(PathContext& context, std::span<const RoutedPacket> packets,
@@ -216,14 +223,23 @@ void select_members(PathContext& context, Ways& ways) {
   }
 }
 
+// To a host of the port's link whose neighbour is yet to be found.
+void to_connected(PathContext& context, const RoutedPacket& packet, uint32_t port_id) {
+  const api::Address next_hop = to_address(header_of(packet.packet).dst_addr);
+  const auto wait = [&](rte_mbuf* piece) { await_neighbour(context, port_id, api::kNone, next_hop, piece); };
+  const uint16_t mtu_bytes = port_mtu(context, port_id);
+  if (packet.packet->pkt_len > mtu_bytes) {
+    fit(context, packet, mtu_bytes, wait);
+  } else {
+    wait(packet.packet);
+  }
+}
+
 // All but a tunnel and a neighbour.
 [[gnu::noinline]] void to_other_member(PathContext& context, const RoutedPacket& packet, Member member) {
   switch (member.kind()) {
     case api::MemberKind::kConnected:
-      if (take_hop(context, packet)) {
-        await_neighbour(context, member.id(), api::kNone, to_address(header_of(packet.packet).dst_addr),
-                        packet.packet);
-      }
+      if (take_hop(context, packet)) to_connected(context, packet, member.id());
       return;
     case api::MemberKind::kLocal:
       if (check_options(context, packet, header_of(packet.packet))) to_local(context, packet);

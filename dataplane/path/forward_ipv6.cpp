@@ -110,6 +110,10 @@ void to_neighbour(PathContext& context, const RoutedPacket& packet, uint32_t nei
 
 void to_connected(PathContext& context, const RoutedPacket& packet, uint32_t port_id) {
   if (!decrement_for(context, packet)) return;
+  if (const uint16_t mtu_bytes = port_mtu(context, port_id); packet.packet->pkt_len > mtu_bytes) {
+    refuse_ipv6_too_big(context, packet, mtu_bytes);
+    return;
+  }
   const api::Address next_hop = to_address(ipv6_destination(ipv6_header_of(packet.packet)));
   await_neighbour(context, port_id, api::kNone, next_hop, packet.packet);
 }

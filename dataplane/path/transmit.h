@@ -51,6 +51,12 @@ inline void send_to_neighbour(PathContext& context, uint32_t neighbour_id, rte_m
 // The same for an IPv6 packet.
 void send_ipv6_to_neighbour(PathContext& context, uint32_t neighbour_id, rte_mbuf* packet);
 
+// Without such a port nothing is too large.
+inline uint16_t port_mtu(const PathContext& context, uint32_t port_id) {
+  const Port* port = context.world->ports.at(port_id);
+  return port == nullptr ? UINT16_MAX : port->mtu_bytes;
+}
+
 // The way to a neighbour that frames can take just so.
 struct Exit {
   const Port* port;                // that the neighbour is on; nullptr: there is none

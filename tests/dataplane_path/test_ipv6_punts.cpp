@@ -222,6 +222,25 @@ TEST_F(Ipv6PuntTest, DeliversToTheGatewayItself) {
   EXPECT_EQ(to_bytes(punted.get()), inner) << "BFD wants its 255";
 }
 
+TEST_F(Ipv6PuntTest, FitsPacketsToTheMtuWhereNoNeighbourIsKnown) {
+  DualB b;
+  b.add_sas();
+  b.gateway.port(kLanPort).mtu_bytes = 1300;
+  for (const size_t bytes : {1300, 1301})
+    b.from_outside(
+        seal(b.inbound, bytes, ipv6_of_size(bytes, {.source = kHostA6, .destination = ip6(2, 77)})));
+  b.gateway.poll();
+  PacketPtr waiting = b.gateway.exception();
+  ASSERT_NE(waiting, nullptr);
+  EXPECT_EQ(meta_of(waiting.get()).kind, MetaKind::kUnresolved);
+  EXPECT_EQ(waiting->pkt_len, 1300u);
+  EXPECT_EQ(b.gateway.exception(), nullptr);
+  EXPECT_EQ(b.gateway.drops(DropReason::kTooBigDf), 1u);
+  const auto told = b.gateway.sent(kPublicPort);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(get32(open(b.outbound, 0, without_ethernet(told[0]))->inner, 44), 1300u);
+}
+
 }  // namespace
 
 }  // namespace sallyport::dataplane::testing

@@ -78,6 +78,34 @@ TEST_F(PuntTest, FitsPacketsToTheMtuBeforeTheyWait) {
   EXPECT_EQ(a.gateway.exception(), nullptr);
 }
 
+TEST_F(PuntTest, FitsPacketsToTheMtuWhereNoNeighbourIsKnown) {
+  constexpr uint32_t kUnseen = kLanB | 77;  // on the connected prefix
+  SiteB b;
+  b.add_sas();
+  b.gateway.port(kLanPort).mtu_bytes = 1300;
+  b.from_outside(seal(b.inbound, 1, ipv4_of_size(1301, {kHostA, kUnseen, 17, 0, 64, 7, kDf})));
+  b.gateway.poll();
+  EXPECT_EQ(b.gateway.drops(api::DropReason::kTooBigDf), 1u);
+  EXPECT_EQ(b.gateway.exception(), nullptr);
+  const auto told = b.gateway.sent(kPublicPort);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(get16(open(b.outbound, 0, without_ethernet(told[0]))->inner, 26), 1300u);
+
+  for (const size_t bytes : {size_t{1300}, size_t{1301}}) {
+    b.from_outside(seal(b.inbound, bytes, ipv4_of_size(bytes, {kHostA, kUnseen})));
+    b.gateway.poll();
+    for (size_t i = 0; i < (bytes > 1300 ? 2u : 1u); ++i) {
+      const PacketPtr waiting = b.gateway.exception();
+      ASSERT_NE(waiting, nullptr);
+      EXPECT_EQ(meta_of(waiting.get()).kind, MetaKind::kUnresolved);
+      EXPECT_EQ(ipv4_of(meta_of(waiting.get()).next_hop), kUnseen);
+      EXPECT_LE(to_bytes(waiting.get()).size(), 1300u);
+    }
+    EXPECT_EQ(b.gateway.exception(), nullptr);
+  }
+  EXPECT_EQ(b.gateway.all_drops(), 1u);
+}
+
 // A burst of which nothing is left to be routed is not routed: forward_burst asserts that there is something.
 TEST_F(PuntTest, RoutesNothingOfABurstWithoutPackets) {
   SiteA a;
