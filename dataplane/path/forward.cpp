@@ -163,6 +163,7 @@ void forward_fragments(PathContext& context, const RoutedPacket& packet, uint16_
 // A packet that is larger than the port's MTU: `send` takes its fragments.
 template <typename Send>
 void fit(PathContext& context, const RoutedPacket& packet, uint16_t mtu_bytes, Send send) {
+  if (!verify_checksum(context, packet.packet)) return;
   if (ipv4_df(header_of(packet.packet))) {
     refuse_too_big(context, packet, mtu_bytes);
   } else {
@@ -388,6 +389,12 @@ void forward_burst(PathContext& context, std::span<const RoutedPacket> packets) 
     }
   }
   if (outbound.count > 0) encapsulate_burst(context, outbound);
+}
+
+bool verify_checksum(PathContext& context, rte_mbuf* packet) {
+  if (ipv4_checksum_valid(header_of(packet))) return true;
+  drop(context, packet, api::DropReason::kIpBadHeader);
+  return false;
 }
 
 void send_replies(PathContext& context) {

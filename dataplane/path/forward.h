@@ -17,6 +17,11 @@ void to_local(PathContext& context, const RoutedPacket& packet);
 void refuse(PathContext& context, const RoutedPacket& packet, api::DropReason reason);
 void refuse_too_big(PathContext& context, const RoutedPacket& packet, uint16_t mtu_bytes);
 
+// Of an IPv4 packet that is about to be fragmented, which writes the header checksum anew: a wrong one must
+// not become right (RFC 1812 section 5.2.2). Nobody has looked at that of a decrypted packet. False: the
+// packet is gone.
+bool verify_checksum(PathContext& context, rte_mbuf* packet);
+
 // Routes the ICMP errors that were made since. Once a loop.
 void send_replies(PathContext& context);
 

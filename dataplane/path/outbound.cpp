@@ -277,6 +277,7 @@ void encapsulate_whole(PathContext& context, EspBurst& burst, const OutboundPack
 void fit_too_big(PathContext& context, EspBurst& burst, const OutboundPacket& packet, uint16_t mtu_bytes) {
   rte_mbuf* inner = packet.routed.packet;
   bump(packet.sa->row->too_big);
+  if (!verify_checksum(context, inner)) return;
   if (ipv4_df(header_of(inner))) {
     refuse_too_big(context, packet.routed, mtu_bytes);
     return;

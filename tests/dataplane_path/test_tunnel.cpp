@@ -51,6 +51,29 @@ TEST_F(TunnelTest, ForwardsBetweenNeighboursOfOneVrfInClear) {
   EXPECT_EQ(without_ethernet(sent[0]), forwarded(packet));
 }
 
+// RFC 1812 section 5.2.2: fragments get checksums of their own, of a header that is right.
+TEST_F(TunnelTest, FragmentsMakeNoWrongChecksumRight) {
+  SiteB b;
+  b.add_sas();
+  b.gateway.port(kLanPort).mtu_bytes = 600;
+  b.gateway.add_route(kVrf, 0x0a030000, 24, kGroupTunnel);
+  uint64_t sequence = 0;
+  for (const uint32_t destination : {kHostB, kLanB | 77, 0x0a030001u}) {  // a neighbour, none yet, a tunnel
+    for (const uint16_t flags : {uint16_t{0}, kDf}) {
+      SCOPED_TRACE(destination);
+      Bytes wrong = ipv4_of_size(1480, {kHostA, destination, 17, 0, 64, 7, flags});
+      wrong[10] ^= 1;
+      b.from_outside(seal(b.inbound, ++sequence, wrong));
+      b.gateway.poll();
+      EXPECT_EQ(b.gateway.drops(api::DropReason::kIpBadHeader), sequence);
+      EXPECT_EQ(b.gateway.all_drops(), sequence);
+      EXPECT_TRUE(b.gateway.sent(kLanPort).empty());
+      EXPECT_TRUE(b.gateway.sent(kPublicPort).empty());
+      EXPECT_EQ(b.gateway.exception(), nullptr);
+    }
+  }
+}
+
 TEST_F(TunnelTest, SendsATunnelsPacketOnThroughAnotherTunnel) {
   SiteA a;
   a.add_sas();
