@@ -258,6 +258,13 @@ void add_fragments(List& list) {
     script.packet(to_us(17, Bytes(whole.begin(), whole.begin() + 64), 0x2000));
     script.packet(to_us(17, Bytes(whole.begin() + 64, whole.end()), 8));
   });
+  list.add("fragments-of-large-ike", [](Script& script) {
+    const Bytes whole = with_ports(500, 500, Bytes(2992, 1));
+    for (const uint16_t at : {0, 1000, 2000}) {
+      const auto flags = static_cast<uint16_t>(at / 8 | (at < 2000 ? 0x2000 : 0));
+      script.packet(to_us(17, Bytes(whole.begin() + at, whole.begin() + at + 1000), flags));
+    }
+  });
   list.add("fragments-fill-the-table", [](Script& script) {
     for (int i = 0; i < 8; ++i)
       script.packet(to_us(50, Bytes(8), 0x2000), 0, shaped(Shape::kRepeated, 31));
