@@ -43,18 +43,19 @@ struct Ways {
 void find_ways(std::span<const RoutedPacket> packets, Ways& ways) {
   const uint64_t first_way = packets[0].way;
   uint64_t last_way = ~first_way, differing = 0;
-  uint32_t count = 0;
+  uint32_t count = 0, highest_destination = 0;
   for (const RoutedPacket& packet : packets) {
     if (packet.way == last_way) continue;
     last_way = packet.way;
     differing |= last_way ^ first_way;
     ways.starts[count] = static_cast<uint32_t>(&packet - packets.data());
     const uint32_t destination = rte_be_to_cpu_32(packet.destination_be());
-    ways.highest_destination = std::max(ways.highest_destination, destination);
+    highest_destination = std::max(highest_destination, destination);
     ways.destinations[count++] = destination;
   }
   ways.starts[count] = static_cast<uint32_t>(packets.size());
   ways.count = count;
+  ways.highest_destination = highest_destination;
   ways.one_vrf = RoutedPacket{nullptr, differing}.vrf_id() == 0;
 }
 

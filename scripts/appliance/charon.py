@@ -32,6 +32,7 @@ charon-systemd {{
   retransmit_base = 1.3
   retransmit_tries = 5
   delete_rekeyed_delay = 5
+  make_before_break = yes
   ikesa_table_size = 1024
   ikesa_table_segments = 16
   half_open_timeout = 30
