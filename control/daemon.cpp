@@ -99,6 +99,7 @@ void Daemon::wire() {
     if (!same_charon) {
       for (auto& [name, tunnel] : tunnels_)
         tunnel.on_charon_lost();
+      retired_.clear();  // it counts its IKE_SAs anew
     }
     state_.charon = feed_.instance();
     save_state();
@@ -259,16 +260,37 @@ void Daemon::review() {
   commit();
 }
 
-void Daemon::retire() {
-  if (!feed_.connected()) return;
-  const auto last_use = [this](const SaId& id) { return feed_.last_inbound(id); };
-  const Superfluous superfluous = feed_.ledger().superfluous(last_use, now());
-  for (const SaId& id : superfluous.orphans) {
+// From the dataplane; charon doesn't know them.
+void Daemon::remove_sas(const std::vector<SaId>& ids, const char* why) {
+  for (const SaId& id : ids) {
     const SaRecord* record = feed_.ledger().find(id);
-    if (record == nullptr) continue;
-    events_.add("sa", record->policy.tunnel, fmt::format("orphan {:08x} is replaced and removed", id.spi));
+    if (record == nullptr || record->state == SaState::kDeleting) continue;
+    events_.add("sa", record->policy.tunnel, fmt::format("{:08x} {} and is removed", id.spi, why));
     feed_.delete_sa(id);
   }
+  if (!ids.empty()) review_soon();
+}
+
+// Orphans of tunnels that the operator has taken down or out of the configuration.
+std::vector<SaId> Daemon::unwanted_orphans() const {
+  std::vector<SaId> ids;
+  for (const auto& [id, record] : feed_.ledger().records()) {
+    if (!record.orphan) continue;
+    const TunnelPlan* plan = tunnel_of_child(record.policy.tunnel);
+    if (plan == nullptr || state_.held_down.contains(plan->connection)) ids.push_back(id);
+  }
+  return ids;
+}
+
+void Daemon::retire() {
+  if (!feed_.connected()) {
+    if (adopted_) remove_sas(feed_.ledger().expired(now()), "is past its hard lifetime");
+    return;
+  }
+  const auto last_use = [this](const SaId& id) { return feed_.last_inbound(id); };
+  const Superfluous superfluous = feed_.ledger().superfluous(last_use, now());
+  remove_sas(superfluous.orphans, "of a charon that is gone is replaced");
+  remove_sas(unwanted_orphans(), "of a charon that is gone is no longer wanted");
   for (const uint32_t ike_id : superfluous.ike_sas) {
     if (!charon_.up() || !retired_.insert(ike_id).second) continue;
     spdlog::info("charon: IKE SA {} is replaced by a newer one", ike_id);
@@ -276,7 +298,6 @@ void Daemon::retire() {
       if (!error.empty()) retired_.erase(ike_id);
     });
   }
-  if (!superfluous.orphans.empty()) review_soon();
 }
 
 // charon answers on VICI but our plugin doesn't: then it has no SAs for us, whatever it says.

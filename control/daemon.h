@@ -135,6 +135,8 @@ class Daemon {
   void on_alert(const vici::FeedAlert& alert);
   void review();
   void review_soon();
+  void remove_sas(const std::vector<SaId>& ids, const char* why);
+  std::vector<SaId> unwanted_orphans() const;
   void retire();
   void on_second();
   void tick();

@@ -121,7 +121,9 @@ void SaFeed::on_snapshot_end() {
   previous_instance_ = instance_;
   std::vector<vici::FeedSaAdd> snapshot = std::exchange(snapshot_, {});
   std::set<std::string> tunnels;
+  std::vector<vici::FeedSaUpdate> moves;  // while there was no feed
   for (const vici::FeedSaAdd& sa : snapshot) {
+    if (ledger_.has_elsewhere(sa)) moves.push_back({sa.id, sa.encap, sa.local, sa.remote});
     ledger_.name(sa, now());
     tunnels.insert(sa.child_name);
   }
@@ -132,6 +134,8 @@ void SaFeed::on_snapshot_end() {
       if (sa.id.inbound == inbound) take(std::move(sa));
     }
   }
+  for (const vici::FeedSaUpdate& move : moves)
+    on_sa_update(move);
   for (const SaId& id : gone)
     delete_sa(id);
   synchronized_ = true;

@@ -246,6 +246,17 @@ void SaLedger::update(const vici::FeedSaUpdate& update) {
   it->second.remote_port = update.remote.port;
 }
 
+bool SaLedger::has_elsewhere(const vici::FeedSaAdd& sa) const {
+  const SaRecord* record = find(sa.id);
+  if (record == nullptr || record->state != SaState::kInstalled) return false;
+  const auto is_at = [](const sp_address& endpoint, const api::Address& address, uint16_t port) {
+    const api::Address wanted = to_api(endpoint);
+    return wanted.family == address.family && wanted.bytes == address.bytes && endpoint.port == port;
+  };
+  return record->encap != sa.encap || !is_at(sa.local, record->local, record->local_port) ||
+         !is_at(sa.remote, record->remote, record->remote_port);
+}
+
 void SaLedger::set_state(const SaId& id, SaState state) {
   if (const auto it = records_.find(id); it != records_.end()) it->second.state = state;
 }
@@ -306,6 +317,15 @@ std::vector<uint32_t> SaLedger::inbound_spis() const {
     if (id.inbound && record.state != SaState::kRefused) spis.push_back(id.spi);
   }
   return spis;
+}
+
+std::vector<SaId> SaLedger::expired(MonotonicTime now) const {
+  std::vector<SaId> ids;
+  for (const auto& [id, record] : records_) {
+    if (record.state == SaState::kInstalled && record.hard_deadline && now >= *record.hard_deadline)
+      ids.push_back(id);
+  }
+  return ids;
 }
 
 Superfluous SaLedger::superfluous(const LastUse& last_use, MonotonicTime now) const {

@@ -76,6 +76,8 @@ class SaLedger {
   // The feed names an SA. kInstalled: the dataplane has it already, with these parameters.
   SaRecord& name(const vici::FeedSaAdd& sa, MonotonicTime now);
   void update(const vici::FeedSaUpdate& update);
+  // The dataplane has the SA, but with other addresses or ports, or another encapsulation.
+  [[nodiscard]] bool has_elsewhere(const vici::FeedSaAdd& sa) const;
   void set_state(const SaId& id, SaState state);
   void erase(const SaId& id);
   void rename_ike(uint32_t old_id, uint32_t new_id);
@@ -99,6 +101,8 @@ class SaLedger {
   // hard lifetime.
   static constexpr std::chrono::seconds kOverlap{2};
   [[nodiscard]] Superfluous superfluous(const LastUse& last_use, MonotonicTime now) const;
+  // Past their hard lifetime (RFC 4301 section 4.4.2.1), which is charon's to see as long as it is there.
+  [[nodiscard]] std::vector<SaId> expired(MonotonicTime now) const;
 
  private:
   void assign_policy(SaRecord& record, Policy policy);

@@ -87,6 +87,51 @@ TEST_F(SaFeedTest, AMovedSaIsUpdatedInPlace) {
   }
 }
 
+// A NAT gave the peer another port while nobody listened to charon; the dataplane still has the old one.
+TEST_F(SaFeedTest, AnSaThatMovedMeanwhileIsUpdatedByTheSnapshot) {
+  SaFeed feed(io_, directory_ + "/feed.sock", *dataplane_, counters_, events_);
+  feed.tunnel_id = [](const std::string&) { return std::optional<uint32_t>(7); };
+  vici::FeedHello hello;
+  hello.instance[0] = 9;
+  feed.remember_instance(hello.instance);
+  const auto sa = [](bool inbound, const char* peer, uint16_t port) {
+    vici::FeedSaAdd add;
+    add.id = {0x77000005, 5, inbound};
+    add.ike_name = add.child_name = "berlin-a-1";
+    add.ike_id = add.child_id = 1;
+    add.encryption = 20;
+    add.encryption_key = vici::KeyMaterial(std::array<uint8_t, 36>{1});
+    add.encap = true;
+    add.local = outside("192.0.2.1", 4500);
+    add.remote = outside(peer, port);
+    add.replay_window = 64;
+    return add;
+  };
+  for (const char* peer : {"203.0.113.7", "2001:db8:9::9"}) {
+    const auto now = std::chrono::steady_clock::now();
+    feed.ledger().learn_inbound(*inbound_message(sa(true, peer, 11111), 7), "berlin-a-1", now);
+    feed.ledger().learn_outbound(*outbound_message(sa(false, peer, 11111), 7), "berlin-a-1", now);
+    for (const uint16_t port : {11111, 22222}) {
+      feed.on_hello(hello);
+      feed.on_snapshot_begin();
+      for (const bool inbound : {true, false})
+        feed.on_sa_add(sa(inbound, peer, port));
+      feed.on_snapshot_end();
+      for (int message = 0; message < 2; ++message) {
+        const auto update = sent<api::UpdateSa>(api::Type::kUpdateSa);
+        ASSERT_EQ(update.has_value(), port != 11111) << "only what moved";
+        if (!update) continue;
+        EXPECT_EQ(update->spi, 0x77000005u);
+        EXPECT_EQ(update->encap, 1);
+        EXPECT_EQ(update->remote_port, port);
+        EXPECT_EQ(update->remote.family, to_api(outside(peer, 0)).family);
+      }
+      EXPECT_FALSE(sent<api::UpdateSa>(api::Type::kUpdateSa));
+    }
+  }
+  feed.stop();
+}
+
 // Lifetimes, selectors and addresses of either family go through as charon gave them.
 TEST_F(SaFeedTest, AnSaIsInstalledWithItsSelectorsAndLifetimes) {
   SaFeed feed(io_, directory_ + "/feed.sock", *dataplane_, counters_, events_);

@@ -194,6 +194,20 @@ TEST_F(SaLedgerTest, OrphansGoAtTheirHardLifetime) {
   EXPECT_EQ(superfluous(start_ + seconds(100)).orphans.size(), 1u);
 }
 
+// What charon would do, were it there.
+TEST_F(SaLedgerTest, AnyInstalledSaExpiresAtItsHardLifetime) {
+  auto add = sa(0x1000 + kSlotA, kSlotA, true, 1);
+  add.hard_seconds = 100;
+  ledger_.name(add, start_);
+  add_child(kSlotB, 1, start_);  // without one
+  EXPECT_TRUE(ledger_.expired(start_ + seconds(100)).empty()) << "it is not there yet";
+  ledger_.set_state(add.id, SaState::kInstalled);
+  EXPECT_TRUE(ledger_.expired(start_ + seconds(99)).empty());
+  EXPECT_EQ(ledger_.expired(start_ + seconds(100)), (std::vector<SaId>{in(kSlotA)}));
+  ledger_.set_state(add.id, SaState::kDeleting);
+  EXPECT_TRUE(ledger_.expired(start_ + seconds(100)).empty());
+}
+
 TEST_F(SaLedgerTest, OlderIkeSaIsRetiredOnceTheNewerChildAloneReceives) {
   add_child(kSlotA, 1, start_);
   used_[in(kSlotA)] = start_ + seconds(1);

@@ -84,6 +84,23 @@ def test_charon_killed(lab):
     wait_for("the peer's old SAs to go", lambda: len(lab.branch.show("sas")) == 2, 60)
 
 
+def test_down_ends_the_sas_of_a_charon_that_died(lab):
+    """The peer can't make new ones meanwhile; the old ones go on until the operator says otherwise."""
+    lab.branch.kill("charon", signal.SIGSTOP)
+    try:
+        old = lab.hq.kill("charon")
+        wait_for("orphans", lambda: [sa["orphan"] for sa in lab.hq.show("sas")] == [True, True], 30)
+        lab.host_hq.ping(lab.host_branch.address, 2)
+        lab.hq.cli("down", "prod-branch")
+        wait_for("their end", lambda: lab.hq.show("sas") == [], 5)
+        assert lab.hq.pid("charon") != old and lab.hq.tunnels()["prod-branch-a-1"]["state"] == "down"
+        lab.hq.cli("up", "prod-branch")
+    finally:
+        lab.branch.kill("charon", signal.SIGCONT)
+    lab.hq.wait_for_tunnels()
+    wait_for("the peer's old SAs to go", lambda: len(lab.branch.show("sas")) == 2, 60)
+
+
 @pytest.mark.parametrize("side", ["hq", "branch"])
 def test_dataplane_killed(lab, side):
     gateway = getattr(lab, side)
