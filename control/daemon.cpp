@@ -49,6 +49,18 @@ std::optional<OperatorError> needs_restart(const Gateway& running, const Gateway
                     max_mtu_bytes, port.mtu_bytes),
         hint};
   }
+  // Its SAs, and what the peer sends on them, stay in the network that they were made for.
+  for (const auto& [name, connection] : wanted.connections) {
+    const auto now = running.connections.find(name);
+    if (now == running.connections.end() || now->second.virtual_network == connection.virtual_network)
+      continue;
+    return OperatorError{
+        409,
+        fmt::format("connections.{}: cannot move from virtual network {} to {} while it is there", name,
+                    now->second.virtual_network, connection.virtual_network),
+        "take the connection out, apply, put it into the other network and apply again, or give it another "
+        "name"};
+  }
   return std::nullopt;
 }
 
