@@ -191,6 +191,13 @@ void Charon::terminate_ike(uint32_t ike_id, Done done) {
   vici::terminate(*acting_, target, {}, without_count(std::move(done)));
 }
 
+void Charon::terminate_child(uint32_t child_id, Done done) {
+  if (!up_) return done("charon is not running");
+  vici::Target target;
+  target.child_id = child_id;
+  vici::terminate(*acting_, target, {}, without_count(std::move(done)));
+}
+
 void Charon::rekey(const std::string& child, Done done) {
   if (!up_) return done("charon is not running");
   vici::Target target;

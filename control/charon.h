@@ -49,6 +49,7 @@ class Charon {
   // child: one of the tunnel's CHILD_SAs, by its name in the configuration.
   void initiate(const std::string& tunnel, const std::string& child, Done done);
   void terminate_ike(uint32_t ike_id, Done done);
+  void terminate_child(uint32_t child_id, Done done);
   void rekey(const std::string& child, Done done);
   void list(std::function<void(const std::vector<vici::IkeSa>&)> on);
 

@@ -19,6 +19,7 @@ constexpr std::chrono::milliseconds kTick{250};
 constexpr uint64_t kTicksPerSecond = 4;
 constexpr uint64_t kTicksPerRetry = 5 * kTicksPerSecond;  // of what the dataplane refused
 constexpr std::chrono::seconds kPluginPatience{5};
+constexpr std::chrono::minutes kRenewalPatience{10};
 
 MonotonicTime now() {
   return std::chrono::steady_clock::now();
@@ -111,7 +112,8 @@ void Daemon::wire() {
     if (!same_charon) {
       for (auto& [name, tunnel] : tunnels_)
         tunnel.on_charon_lost();
-      retired_.clear();  // it counts its IKE_SAs anew
+      retired_.clear();  // it counts its SAs anew
+      retired_children_.clear();
     }
     state_.charon = feed_.instance();
     save_state();
@@ -232,6 +234,8 @@ std::optional<OperatorError> Daemon::apply(const Gateway& wanted, const std::str
   for (const auto& [name, plan] : plans_) {
     if (reached.connections.contains(plan.connection)) tunnels_.at(name).start_over(now());
   }
+  for (const std::string& connection : reached.connections)
+    renewals_[connection] = {feed_.ledger().last_order(), now() + kRenewalPatience};
   load_charon(reached.connections);
   events_.add("config", gateway_.settings.name, "applied");
   rebuild_soon();
@@ -294,6 +298,26 @@ std::vector<SaId> Daemon::unwanted_orphans() const {
   return ids;
 }
 
+// charon makes the CHILD_SAs of a changed configuration in the same IKE_SA, where it can, and renews both
+// kinds for ever.
+void Daemon::end_left_behind() {
+  std::erase_if(renewals_, [](const auto& entry) { return now() >= entry.second.until; });
+  if (renewals_.empty() || !charon_.up()) return;
+  const auto last = [this](const std::string& child) {
+    const TunnelPlan* plan = tunnel_of_child(child);
+    if (plan == nullptr) return SaLedger::kAll;
+    const auto renewal = renewals_.find(plan->connection);
+    return renewal == renewals_.end() ? 0 : renewal->second.last_order;
+  };
+  for (const uint32_t child_id : feed_.ledger().left_behind(last, now())) {
+    if (!retired_children_.insert(child_id).second) continue;
+    spdlog::info("charon: CHILD SA {} is of an older configuration", child_id);
+    charon_.terminate_child(child_id, [this, child_id](const std::string& error) {
+      if (!error.empty()) retired_children_.erase(child_id);
+    });
+  }
+}
+
 void Daemon::retire() {
   if (!feed_.connected()) {
     if (adopted_) remove_sas(feed_.ledger().expired(now()), "is past its hard lifetime");
@@ -303,6 +327,7 @@ void Daemon::retire() {
   const Superfluous superfluous = feed_.ledger().superfluous(last_use, now());
   remove_sas(superfluous.orphans, "of a charon that is gone is replaced");
   remove_sas(unwanted_orphans(), "of a charon that is gone is no longer wanted");
+  end_left_behind();
   for (const uint32_t ike_id : superfluous.ike_sas) {
     if (!charon_.up() || !retired_.insert(ike_id).second) continue;
     spdlog::info("charon: IKE SA {} is replaced by a newer one", ike_id);

@@ -319,6 +319,21 @@ std::vector<uint32_t> SaLedger::inbound_spis() const {
   return spis;
 }
 
+std::set<uint32_t> SaLedger::left_behind(const std::function<uint64_t(const std::string&)>& last,
+                                         MonotonicTime now) const {
+  std::set<uint32_t> children;
+  for (const auto& [id, record] : records_) {
+    if (id.inbound || record.orphan || record.state != SaState::kInstalled || record.order == 0) continue;
+    const uint64_t last_order = last(record.policy.tunnel);
+    if (record.order > last_order) continue;
+    const auto replaces = [&](const SaRecord& other) {
+      return other.order > last_order && other.state == SaState::kInstalled && now - other.since >= kSettled;
+    };
+    if (last_order == kAll || any_outbound(record.policy.tunnel, replaces)) children.insert(record.child_id);
+  }
+  return children;
+}
+
 std::vector<SaId> SaLedger::expired(MonotonicTime now) const {
   std::vector<SaId> ids;
   for (const auto& [id, record] : records_) {

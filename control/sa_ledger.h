@@ -101,6 +101,13 @@ class SaLedger {
   // hard lifetime.
   static constexpr std::chrono::seconds kOverlap{2};
   [[nodiscard]] Superfluous superfluous(const LastUse& last_use, MonotonicTime now) const;
+  // CHILD_SAs of living charons that a change of the configuration left behind, by charon's number: of each
+  // tunnel those named up to `last(tunnel)`, once a newer one has been there for kSettled; with kAll at once.
+  static constexpr std::chrono::seconds kSettled{5};
+  static constexpr uint64_t kAll = UINT64_MAX;
+  [[nodiscard]] std::set<uint32_t> left_behind(const std::function<uint64_t(const std::string&)>& last,
+                                               MonotonicTime now) const;
+  [[nodiscard]] uint64_t last_order() const { return last_order_; }
   // Past their hard lifetime (RFC 4301 section 4.4.2.1), which is charon's to see as long as it is there.
   [[nodiscard]] std::vector<SaId> expired(MonotonicTime now) const;
 

@@ -30,6 +30,7 @@ class SaLedgerTest : public ::testing::Test {
     vici::FeedSaAdd add;
     add.id = {spi, slot, inbound};
     add.ike_id = ike_id;
+    add.child_id = 100 + slot;
     add.ike_name = add.child_name = "t";
     add.tunnel_mode = add.esn = true;
     add.encryption = 20;
@@ -192,6 +193,26 @@ TEST_F(SaLedgerTest, OrphansGoAtTheirHardLifetime) {
   (void)ledger_.end_snapshot(false, start_ + seconds(50));
   EXPECT_TRUE(superfluous(start_ + seconds(99)).orphans.empty());
   EXPECT_EQ(superfluous(start_ + seconds(100)).orphans.size(), 1u);
+}
+
+TEST_F(SaLedgerTest, WhatAChangedConfigurationLeftBehindGoesOnceItsNewerOneHasSettled) {
+  add_child(kSlotA, 1, start_);
+  uint64_t last_order = ledger_.last_order();
+  const auto left_behind = [&](MonotonicTime now) {
+    return ledger_.left_behind([&](const std::string&) { return last_order; }, now);
+  };
+  EXPECT_TRUE(left_behind(start_ + seconds(60)).empty()) << "there is no other";
+  const MonotonicTime later = start_ + seconds(60);
+  add_child(kSlotB, 1, later, {7});  // of other selectors
+  EXPECT_TRUE(left_behind(later + seconds(4)).empty());
+  const uint32_t old_child = ledger_.find(out(kSlotA))->child_id,
+                 new_child = ledger_.find(out(kSlotB))->child_id;
+  ASSERT_NE(old_child, new_child);
+  EXPECT_EQ(left_behind(later + seconds(5)), std::set<uint32_t>{old_child});
+  last_order = 0;
+  EXPECT_TRUE(left_behind(later + seconds(60)).empty()) << "a tunnel that did not change";
+  last_order = SaLedger::kAll;
+  EXPECT_EQ(left_behind(later), (std::set<uint32_t>{old_child, new_child})) << "a tunnel that is gone";
 }
 
 // What charon would do, were it there.
