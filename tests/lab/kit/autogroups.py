@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The scheduler without autogroups, as long as a lab runs; as a pytest plugin, as long as the tests do. With them every gateway and the tests are a group each, and CPU time
-is shared between groups: beside a busy compiler, Linux 6.18 kept a thread of a group that only sleeps from its CPU for up to
-1.6 s, and a pinned worker for longer than its rings have room; without them for 18 ms."""
+"""The scheduler without autogroups, as long as a lab runs; as a pytest plugin, as long as the tests do. With them every gateway
+and the tests are a group each, and CPU time is shared between groups: beside a busy compiler, Linux 6.18 kept a thread of a group
+that only sleeps from its CPU for up to 1.6 s, and a pinned worker for longer than its rings have room; without them for 18 ms."""
 
 import contextlib
 from pathlib import Path
