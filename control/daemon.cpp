@@ -19,7 +19,6 @@ constexpr std::chrono::milliseconds kTick{250};
 constexpr uint64_t kTicksPerSecond = 4;
 constexpr uint64_t kTicksPerRetry = 5 * kTicksPerSecond;  // of what the dataplane refused
 constexpr std::chrono::seconds kPluginPatience{5};
-constexpr std::chrono::minutes kRenewalPatience{10};
 
 MonotonicTime now() {
   return std::chrono::steady_clock::now();
@@ -229,13 +228,13 @@ std::optional<OperatorError> Daemon::apply(const Gateway& wanted, const std::str
   gateway_ = wanted;
   state_.base_dir = base_dir;
   std::erase_if(state_.held_down, [this](const auto& name) { return !gateway_.connections.contains(name); });
+  const std::map<std::string, TunnelPlan> before = plans_;
   plan_tunnels();
   save_state();
   for (const auto& [name, plan] : plans_) {
     if (reached.connections.contains(plan.connection)) tunnels_.at(name).start_over(now());
   }
-  for (const std::string& connection : reached.connections)
-    renewals_[connection] = {feed_.ledger().last_order(), now() + kRenewalPatience};
+  outdate_sas(before, reached.connections);
   load_charon(reached.connections);
   events_.add("config", gateway_.settings.name, "applied");
   rebuild_soon();
@@ -287,46 +286,64 @@ void Daemon::remove_sas(const std::vector<SaId>& ids, const char* why) {
   if (!ids.empty()) review_soon();
 }
 
-// Orphans of tunnels that the operator has taken down or out of the configuration.
-std::vector<SaId> Daemon::unwanted_orphans() const {
+// SAs of tunnels that the operator has taken down or out of the configuration, and that no charon ends.
+std::vector<SaId> Daemon::unwanted_sas() const {
   std::vector<SaId> ids;
   for (const auto& [id, record] : feed_.ledger().records()) {
-    if (!record.orphan) continue;
+    if (feed_.connected() && !record.orphan) continue;
     const TunnelPlan* plan = tunnel_of_child(record.policy.tunnel);
     if (plan == nullptr || state_.held_down.contains(plan->connection)) ids.push_back(id);
   }
   return ids;
 }
 
-// charon makes the CHILD_SAs of a changed configuration in the same IKE_SA, where it can, and renews both
-// kinds for ever.
+// After an apply. `before`: the plans until then; `changed`: connections.
+void Daemon::outdate_sas(const std::map<std::string, TunnelPlan>& before,
+                         const std::set<std::string>& changed) {
+  for (const auto& [name, plan] : before) {
+    if (!changed.contains(plan.connection)) continue;
+    for (const ChildPlan& child : plan.children) {
+      Outdated how = Outdated::kGone;
+      if (const TunnelPlan* now = tunnel_of_child(child.name)) {
+        const bool same = std::find(now->children.begin(), now->children.end(), child) != now->children.end();
+        how = same ? Outdated::kReplaceable : Outdated::kOther;
+      }
+      feed_.ledger().outdate(child.name, how);
+    }
+  }
+}
+
+// charon makes the CHILD_SAs of a changed configuration in the same IKE_SA, where it can, and renews the old
+// ones for ever.
 void Daemon::end_left_behind() {
-  std::erase_if(renewals_, [](const auto& entry) { return now() >= entry.second.until; });
-  if (renewals_.empty() || !charon_.up()) return;
-  const auto last = [this](const std::string& child) {
-    const TunnelPlan* plan = tunnel_of_child(child);
-    if (plan == nullptr) return SaLedger::kAll;
-    const auto renewal = renewals_.find(plan->connection);
-    return renewal == renewals_.end() ? 0 : renewal->second.last_order;
+  if (!charon_.up()) return;
+  const LeftBehind left = feed_.ledger().left_behind(now());
+  const auto unless_done = [](std::set<uint32_t>& done, uint32_t id) {
+    return [&done, id](const std::string& error) {
+      if (!error.empty()) done.erase(id);
+    };
   };
-  for (const uint32_t child_id : feed_.ledger().left_behind(last, now())) {
-    if (!retired_children_.insert(child_id).second) continue;
-    spdlog::info("charon: CHILD SA {} is of an older configuration", child_id);
-    charon_.terminate_child(child_id, [this, child_id](const std::string& error) {
-      if (!error.empty()) retired_children_.erase(child_id);
-    });
+  for (const uint32_t id : left.child_sas) {
+    if (!retired_children_.insert(id).second) continue;
+    spdlog::info("charon: CHILD SA {} is of an older configuration", id);
+    charon_.terminate_child(id, unless_done(retired_children_, id));
+  }
+  for (const uint32_t id : left.ike_sas) {
+    if (retired_.insert(id).second) charon_.terminate_ike(id, unless_done(retired_, id));
   }
 }
 
 void Daemon::retire() {
   if (!feed_.connected()) {
-    if (adopted_) remove_sas(feed_.ledger().expired(now()), "is past its hard lifetime");
+    if (!adopted_) return;
+    remove_sas(feed_.ledger().expired(now()), "is past its hard lifetime");
+    remove_sas(unwanted_sas(), "is no longer wanted");
     return;
   }
   const auto last_use = [this](const SaId& id) { return feed_.last_inbound(id); };
   const Superfluous superfluous = feed_.ledger().superfluous(last_use, now());
   remove_sas(superfluous.orphans, "of a charon that is gone is replaced");
-  remove_sas(unwanted_orphans(), "of a charon that is gone is no longer wanted");
+  remove_sas(unwanted_sas(), "of a charon that is gone is no longer wanted");
   end_left_behind();
   for (const uint32_t ike_id : superfluous.ike_sas) {
     if (!charon_.up() || !retired_.insert(ike_id).second) continue;

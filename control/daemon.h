@@ -136,7 +136,8 @@ class Daemon {
   void review();
   void review_soon();
   void remove_sas(const std::vector<SaId>& ids, const char* why);
-  std::vector<SaId> unwanted_orphans() const;
+  std::vector<SaId> unwanted_sas() const;
+  void outdate_sas(const std::map<std::string, TunnelPlan>& before, const std::set<std::string>& changed);
   void end_left_behind();
   void retire();
   void on_second();
@@ -175,13 +176,8 @@ class Daemon {
   std::map<std::string, TunnelPlan> plans_;
   std::map<std::string, std::string> tunnel_of_child_;
   std::map<std::string, TunnelLiveness> tunnels_;
-  std::set<uint32_t> retired_;           // IKE_SAs that charon was asked to end
-  std::set<uint32_t> retired_children_;  // the same of CHILD_SAs
-  struct Renewal {
-    uint64_t last_order;  // of the SAs before it, see SaLedger::left_behind
-    MonotonicTime until;  // nothing of them is left by then
-  };
-  std::map<std::string, Renewal> renewals_;   // by connection
+  std::set<uint32_t> retired_;                // IKE_SAs that charon was asked to end
+  std::set<uint32_t> retired_children_;       // the same of CHILD_SAs
   std::map<std::string, uint32_t> path_mtu_;  // by tunnel, as the dataplane last said
   // As the dataplane last said, by its tunnel; those that are not there are healthy.
   std::map<uint32_t, api::HealthCause> unhealthy_;

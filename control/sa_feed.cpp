@@ -260,7 +260,9 @@ void SaFeed::delete_sa(const SaId& id) {
 }
 
 void SaFeed::on_child_event(const vici::FeedChildEvent& event) {
-  if (event.rekey) events_.add("sa", event.child_name, "rekeyed");
+  if (!event.rekey) return;
+  ledger_.inherit(event.child_name, event.child_id, event.other_id);
+  events_.add("sa", event.child_name, "rekeyed");
 }
 
 void SaFeed::on_ike_event(const vici::FeedIkeEvent& event) {

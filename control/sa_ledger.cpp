@@ -175,6 +175,7 @@ void SaLedger::learn_inbound(const api::SetInboundSa& sa, const std::string& tun
   assign_policy(record, policy_of(sa, tunnel));
   record.replay_window = sa.replay_window;
   if (record.since == MonotonicTime{}) record.since = now;
+  if (!record.hard_deadline) record.hard_deadline = now + kUnknownLifetime;
   fill_record(sa, record);
 }
 
@@ -184,6 +185,7 @@ void SaLedger::learn_outbound(const api::SetOutboundSa& sa, const std::string& t
   record.id = id;
   assign_policy(record, policy_of(sa, tunnel));
   if (record.since == MonotonicTime{}) record.since = now;
+  if (!record.hard_deadline) record.hard_deadline = now + kUnknownLifetime;
   fill_record(sa, record);
 }
 
@@ -319,19 +321,50 @@ std::vector<uint32_t> SaLedger::inbound_spis() const {
   return spis;
 }
 
-std::set<uint32_t> SaLedger::left_behind(const std::function<uint64_t(const std::string&)>& last,
-                                         MonotonicTime now) const {
-  std::set<uint32_t> children;
+std::vector<SaRecord*> SaLedger::of(const std::string& tunnel) {
+  std::vector<SaRecord*> records;
+  if (const auto it = of_tunnel_.find(tunnel); it != of_tunnel_.end()) {
+    for (const SaId& id : it->second)
+      records.push_back(&records_.at(id));
+  }
+  return records;
+}
+
+void SaLedger::outdate(const std::string& tunnel, Outdated how) {
+  for (SaRecord* record : of(tunnel))
+    record->outdated = std::max(record->outdated, how);
+}
+
+void SaLedger::inherit(const std::string& tunnel, uint32_t old_child, uint32_t new_child) {
+  Outdated how = Outdated::kNo;
+  for (const SaRecord* record : of(tunnel)) {
+    if (!record->orphan && record->child_id == old_child) how = record->outdated;
+  }
+  for (SaRecord* record : of(tunnel)) {
+    if (!record->orphan && record->child_id == new_child) record->outdated = how;
+  }
+}
+
+LeftBehind SaLedger::left_behind(MonotonicTime now) const {
+  LeftBehind out;
+  std::set<uint32_t> busy_ike_sas;
   for (const auto& [id, record] : records_) {
     if (id.inbound || record.orphan || record.state != SaState::kInstalled || record.order == 0) continue;
-    const uint64_t last_order = last(record.policy.tunnel);
-    if (record.order > last_order) continue;
     const auto replaces = [&](const SaRecord& other) {
-      return other.order > last_order && other.state == SaState::kInstalled && now - other.since >= kSettled;
+      return other.outdated == Outdated::kNo && !other.orphan && other.state == SaState::kInstalled &&
+             now - other.since >= kSettled &&
+             (record.outdated == Outdated::kOther || other.policy == record.policy);
     };
-    if (last_order == kAll || any_outbound(record.policy.tunnel, replaces)) children.insert(record.child_id);
+    if (record.outdated == Outdated::kGone ||
+        (record.outdated != Outdated::kNo && any_outbound(record.policy.tunnel, replaces))) {
+      out.child_sas.insert(record.child_id);
+      out.ike_sas.insert(record.ike_id);
+    } else {
+      busy_ike_sas.insert(record.ike_id);
+    }
   }
-  return children;
+  std::erase_if(out.ike_sas, [&](uint32_t id) { return busy_ike_sas.contains(id); });
+  return out;
 }
 
 std::vector<SaId> SaLedger::expired(MonotonicTime now) const {

@@ -36,6 +36,14 @@ struct Policy {
   auto operator<=>(const Policy&) const = default;
 };
 
+// Whether the configuration changed since the SA was negotiated, and what has to be there before it can go.
+enum class Outdated : uint8_t {
+  kNo,
+  kReplaceable,  // a newer one of its policy
+  kOther,        // the tunnel has other selectors now: any newer one
+  kGone,         // the tunnel is gone: nothing
+};
+
 struct SaRecord {
   SaId id;
   Policy policy;
@@ -43,6 +51,7 @@ struct SaRecord {
   uint32_t ike_id = 0, child_id = 0;
   SaState state = SaState::kInstalling;
   bool orphan = false;  // its charon is gone
+  Outdated outdated = Outdated::kNo;
   bool encap = false, esn = false;
   uint32_t replay_window = 0;
   std::string algorithm;
@@ -58,6 +67,12 @@ using LastUse = std::function<std::optional<MonotonicTime>(const SaId&)>;
 struct Superfluous {
   std::vector<SaId> orphans;      // to delete
   std::vector<uint32_t> ike_sas;  // to terminate
+};
+
+// To terminate, by charon's numbers.
+struct LeftBehind {
+  std::set<uint32_t> child_sas;
+  std::set<uint32_t> ike_sas;  // whose CHILD_SAs are all left behind
 };
 
 class SaLedger {
@@ -101,13 +116,13 @@ class SaLedger {
   // hard lifetime.
   static constexpr std::chrono::seconds kOverlap{2};
   [[nodiscard]] Superfluous superfluous(const LastUse& last_use, MonotonicTime now) const;
-  // CHILD_SAs of living charons that a change of the configuration left behind, by charon's number: of each
-  // tunnel those named up to `last(tunnel)`, once a newer one has been there for kSettled; with kAll at once.
+  // The configuration changed: what the tunnel has now is no longer what it should have.
+  void outdate(const std::string& tunnel, Outdated how);
+  // A rekey keeps what it replaces as it was.
+  void inherit(const std::string& tunnel, uint32_t old_child, uint32_t new_child);
+  // Outdated CHILD_SAs of a living charon whose successor has been there for kSettled, or needs none.
   static constexpr std::chrono::seconds kSettled{5};
-  static constexpr uint64_t kAll = UINT64_MAX;
-  [[nodiscard]] std::set<uint32_t> left_behind(const std::function<uint64_t(const std::string&)>& last,
-                                               MonotonicTime now) const;
-  [[nodiscard]] uint64_t last_order() const { return last_order_; }
+  [[nodiscard]] LeftBehind left_behind(MonotonicTime now) const;
   // Past their hard lifetime (RFC 4301 section 4.4.2.1), which is charon's to see as long as it is there.
   [[nodiscard]] std::vector<SaId> expired(MonotonicTime now) const;
 
@@ -115,6 +130,7 @@ class SaLedger {
   void assign_policy(SaRecord& record, Policy policy);
   void forget_tunnel(const SaRecord& record);
   // Whether `condition` holds for an outbound SA of the tunnel.
+  std::vector<SaRecord*> of(const std::string& tunnel);
   template <typename Condition>
   bool any_outbound(const std::string& tunnel, Condition condition) const;
 

@@ -195,24 +195,49 @@ TEST_F(SaLedgerTest, OrphansGoAtTheirHardLifetime) {
   EXPECT_EQ(superfluous(start_ + seconds(100)).orphans.size(), 1u);
 }
 
-TEST_F(SaLedgerTest, WhatAChangedConfigurationLeftBehindGoesOnceItsNewerOneHasSettled) {
+TEST_F(SaLedgerTest, WhatAChangedConfigurationLeftBehindGoesOnceItsSuccessorHasSettled) {
   add_child(kSlotA, 1, start_);
-  uint64_t last_order = ledger_.last_order();
-  const auto left_behind = [&](MonotonicTime now) {
-    return ledger_.left_behind([&](const std::string&) { return last_order; }, now);
-  };
-  EXPECT_TRUE(left_behind(start_ + seconds(60)).empty()) << "there is no other";
+  add_child(kSlotB, 1, start_, {7});  // the peer narrowed this one
+  ledger_.outdate("t", Outdated::kReplaceable);
+  EXPECT_TRUE(ledger_.left_behind(start_ + seconds(60)).child_sas.empty()) << "there is no other";
   const MonotonicTime later = start_ + seconds(60);
-  add_child(kSlotB, 1, later, {7});  // of other selectors
-  EXPECT_TRUE(left_behind(later + seconds(4)).empty());
-  const uint32_t old_child = ledger_.find(out(kSlotA))->child_id,
-                 new_child = ledger_.find(out(kSlotB))->child_id;
-  ASSERT_NE(old_child, new_child);
-  EXPECT_EQ(left_behind(later + seconds(5)), std::set<uint32_t>{old_child});
-  last_order = 0;
-  EXPECT_TRUE(left_behind(later + seconds(60)).empty()) << "a tunnel that did not change";
-  last_order = SaLedger::kAll;
-  EXPECT_EQ(left_behind(later), (std::set<uint32_t>{old_child, new_child})) << "a tunnel that is gone";
+  add_child(3, 1, later);
+  EXPECT_TRUE(ledger_.left_behind(later + seconds(4)).child_sas.empty());
+  const LeftBehind left = ledger_.left_behind(later + seconds(5));
+  EXPECT_EQ(left.child_sas, std::set<uint32_t>{100 + kSlotA}) << "the other has another policy";
+  EXPECT_TRUE(left.ike_sas.empty()) << "it is the successor's, too";
+  ledger_.outdate("another", Outdated::kGone);
+  EXPECT_EQ(ledger_.left_behind(later + seconds(5)).child_sas.size(), 1u);
+}
+
+TEST_F(SaLedgerTest, WhatIsOfOtherSelectorsGoesOnceThereIsAnyNewerOne) {
+  add_child(kSlotA, 1, start_, {7});
+  ledger_.outdate("t", Outdated::kOther);
+  add_child(kSlotB, 2, start_, {8});
+  const LeftBehind left = ledger_.left_behind(start_ + seconds(5));
+  EXPECT_EQ(left.child_sas, std::set<uint32_t>{100 + kSlotA});
+  EXPECT_EQ(left.ike_sas, std::set<uint32_t>{1}) << "nothing is left in it";
+}
+
+TEST_F(SaLedgerTest, WhatIsOfNoTunnelGoesAtOnce) {
+  add_child(kSlotA, 1, start_);
+  ledger_.outdate("t", Outdated::kGone);
+  EXPECT_EQ(ledger_.left_behind(start_).child_sas, std::set<uint32_t>{100 + kSlotA});
+}
+
+// Also over a snapshot, which names all of them again.
+TEST_F(SaLedgerTest, ARekeyKeepsWhatItReplacesOutdated) {
+  add_child(kSlotA, 1, start_);
+  ledger_.outdate("t", Outdated::kReplaceable);
+  add_child(kSlotB, 1, start_);
+  ledger_.inherit("t", 100 + kSlotA, 100 + kSlotB);
+  for (const bool inbound : {true, false})
+    ledger_.name(sa(0x1000 + kSlotB, kSlotB, inbound, 1), start_);
+  EXPECT_TRUE(ledger_.left_behind(start_ + seconds(60)).child_sas.empty())
+      << "no successor of the new settings";
+  add_child(3, 1, start_);
+  EXPECT_EQ(ledger_.left_behind(start_ + seconds(60)).child_sas,
+            (std::set<uint32_t>{100 + kSlotA, 100 + kSlotB}));
 }
 
 // What charon would do, were it there.
