@@ -56,7 +56,7 @@ std::optional<OperatorError> needs_restart(const Gateway& running, const Gateway
       continue;
     return OperatorError{
         409,
-        fmt::format("connections.{}: cannot move from virtual network {} to {} while it is there", name,
+        fmt::format("connections.{}: cannot move from virtual network {} to {} while the gateway runs", name,
                     now->second.virtual_network, connection.virtual_network),
         "take the connection out, apply, put it into the other network and apply again, or give it another "
         "name"};
@@ -234,8 +234,7 @@ std::optional<OperatorError> Daemon::apply(const Gateway& wanted, const std::str
   for (const auto& [name, plan] : plans_) {
     if (reached.connections.contains(plan.connection)) tunnels_.at(name).start_over(now());
   }
-  outdate_sas(before, reached.connections);
-  load_charon(reached.connections);
+  outdate_sas(before, load_charon(reached.connections));
   events_.add("config", gateway_.settings.name, "applied");
   rebuild_soon();
   review_soon();
@@ -280,7 +279,7 @@ void Daemon::remove_sas(const std::vector<SaId>& ids, const char* why) {
   for (const SaId& id : ids) {
     const SaRecord* record = feed_.ledger().find(id);
     if (record == nullptr || record->state == SaState::kDeleting) continue;
-    events_.add("sa", record->policy.tunnel, fmt::format("{:08x} {} and is removed", id.spi, why));
+    events_.add("sa", record->policy.tunnel, fmt::format("SA {:08x} {}, and is removed", id.spi, why));
     feed_.delete_sa(id);
   }
   if (!ids.empty()) review_soon();
@@ -297,11 +296,11 @@ std::vector<SaId> Daemon::unwanted_sas() const {
   return ids;
 }
 
-// After an apply. `before`: the plans until then; `changed`: connections.
+// After an apply. `before`: the plans until then; `loaded`: those that charon got anew.
 void Daemon::outdate_sas(const std::map<std::string, TunnelPlan>& before,
-                         const std::set<std::string>& changed) {
+                         const std::set<std::string>& loaded) {
   for (const auto& [name, plan] : before) {
-    if (!changed.contains(plan.connection)) continue;
+    if (plans_.contains(name) && !loaded.contains(name)) continue;
     for (const ChildPlan& child : plan.children) {
       Outdated how = Outdated::kGone;
       if (const TunnelPlan* now = tunnel_of_child(child.name)) {

@@ -131,13 +131,13 @@ class Daemon {
   [[nodiscard]] bool can_send(const TunnelPlan& plan) const;
   [[nodiscard]] bool has_all_children(const TunnelPlan& plan) const;
   void initiate_missing(const TunnelPlan& plan, const std::function<void(const std::string&)>& on_error);
-  void load_charon(const std::set<std::string>& renew);
+  std::set<std::string> load_charon(const std::set<std::string>& renew);
   void on_alert(const vici::FeedAlert& alert);
   void review();
   void review_soon();
   void remove_sas(const std::vector<SaId>& ids, const char* why);
   std::vector<SaId> unwanted_sas() const;
-  void outdate_sas(const std::map<std::string, TunnelPlan>& before, const std::set<std::string>& changed);
+  void outdate_sas(const std::map<std::string, TunnelPlan>& before, const std::set<std::string>& loaded);
   void end_left_behind();
   void retire();
   void on_second();

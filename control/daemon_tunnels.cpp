@@ -81,8 +81,8 @@ void Daemon::initiate_missing(const TunnelPlan& plan,
 }
 
 // Tunnels of `renew` get an IKE_SA of the new configuration beside the old one, which is retired when the new
-// one carries packets.
-void Daemon::load_charon(const std::set<std::string>& renew) {
+// one carries packets. -> Those that charon gets something new of.
+std::set<std::string> Daemon::load_charon(const std::set<std::string>& renew) {
   std::map<std::string, CharonLoad> loads;
   for (const auto& [name, plan] : plans_) {
     const Connection& connection = gateway_.connections.at(plan.connection);
@@ -90,7 +90,9 @@ void Daemon::load_charon(const std::set<std::string>& renew) {
     loads[name] = {as_charon_sees(connection), as_charon_sees(plan),
                    credentials_hash(auth_of(connection, plan))};
   }
+  std::set<std::string> loaded;
   for (const std::string& name : charon_.want(std::move(loads))) {
+    loaded.insert(name);
     const std::string& connection = plans_.at(name).connection;
     if (!renew.contains(connection) || !gateway_.connections.at(connection).initiate || !charon_.up())
       continue;
@@ -100,6 +102,7 @@ void Daemon::load_charon(const std::set<std::string>& renew) {
       });
     }
   }
+  return loaded;
 }
 
 std::optional<OperatorError> Daemon::unknown(const std::string& connection) const {

@@ -12,7 +12,7 @@ uint64_t peek(const api::Counter& counter) {
   return counter.load(std::memory_order_relaxed);
 }
 
-// Once in each period of 8.6 s: charon needs no longer to try again by itself what a peer refuses.
+// Once in each period of 8.6 s, which is about as often as charon itself tries a refused rekey again.
 template <typename Sa>
 void tell(Sa& sa, SaNotice notice, uint64_t now_ns) {
   const auto period = static_cast<uint8_t>(now_ns >> 33);

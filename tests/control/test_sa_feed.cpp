@@ -132,6 +132,26 @@ TEST_F(SaFeedTest, AnSaThatMovedMeanwhileIsUpdatedByTheSnapshot) {
   feed.stop();
 }
 
+TEST_F(SaFeedTest, ARekeyOfAnOutdatedSaIsOutdated) {
+  SaFeed feed(io_, directory_ + "/feed.sock", *dataplane_, counters_, events_);
+  for (const uint32_t child : {1u, 2u}) {
+    vici::FeedSaAdd sa;
+    sa.id = {0x77000000 + child, child, false};
+    sa.child_name = "berlin-a-1";
+    sa.child_id = child;
+    feed.ledger().name(sa, std::chrono::steady_clock::now());
+    if (child == 1) feed.ledger().outdate("berlin-a-1", Outdated::kReplaceable);
+  }
+  EXPECT_EQ(feed.ledger().find({0x77000002, 2, false})->outdated, Outdated::kNo);
+  vici::FeedChildEvent event;
+  event.rekey = true;
+  event.child_id = 1;
+  event.other_id = 2;
+  event.child_name = "berlin-a-1";
+  feed.on_child_event(event);
+  EXPECT_EQ(feed.ledger().find({0x77000002, 2, false})->outdated, Outdated::kReplaceable);
+}
+
 // Lifetimes, selectors and addresses of either family go through as charon gave them.
 TEST_F(SaFeedTest, AnSaIsInstalledWithItsSelectorsAndLifetimes) {
   SaFeed feed(io_, directory_ + "/feed.sock", *dataplane_, counters_, events_);
